@@ -1,54 +1,110 @@
 # sluice: plain GNU make.
 #
 #   make                 every program, into build/bin
-#   make check           tests and analysers (what scripts/check runs)
+#   make check           tests and analysers
+#   make unit            the unit tests alone
+#   make fuzz            the fuzzers (clang), into build-fuzz/bin
 #   make install PREFIX=/usr/local
-#   make ASAN=1          address and undefined-behaviour sanitizers, build-asan/
-#   make fuzz            the fuzzers (clang), build-fuzz/
-#   make V=1             show the commands
+#   make ASAN=1          the same with address and undefined-behaviour
+#                        sanitizers, into build-asan/bin
+#   make V=1             show the commands; WERROR=1: warnings are errors
 
 PREFIX ?= /usr/local
-ifdef ASAN
-BUILD ?= build-asan
-else
-BUILD ?= build
-endif
 PKG_CONFIG ?= pkg-config
-
+FUZZ_CC ?= clang
 CFLAGS ?= -O2 -g
-WARN := -Wall -Wextra -Wshadow -Wcast-qual -Wsign-compare \
-	-Wstrict-prototypes -Wmissing-prototypes
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) \
-	-fno-strict-aliasing -Ilib -MMD -MP $(SAN) $(DEP_CFLAGS)
-ifdef ASAN
+ifdef FUZZ
+BUILD ?= build-fuzz
+CC := $(FUZZ_CC)
+SAN := -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -DSLUICE_FUZZ
+else ifdef ASAN
+BUILD ?= build-asan
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
+else
+BUILD ?= build
 endif
 
 # msgpack's pkg-config name differs between Debian 12 and 13.
 MSGPACK := $(shell $(PKG_CONFIG) --exists msgpack-c && echo msgpack-c || echo msgpack)
-DEPS := libngtcp2 libngtcp2_crypto_gnutls libnghttp3 gnutls libzmq yaml-0.1 \
-	$(MSGPACK) jansson libisal
-DEP_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(DEPS))
-QUIC_LIBS := $(shell $(PKG_CONFIG) --libs libngtcp2_crypto_gnutls libngtcp2 libnghttp3 gnutls)
-ZMQ_LIBS := $(shell $(PKG_CONFIG) --libs libzmq)
-MSGPACK_LIBS := $(shell $(PKG_CONFIG) --libs $(MSGPACK))
-YAML_LIBS := $(shell $(PKG_CONFIG) --libs yaml-0.1)
-JSON_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
-CRC_LIBS := $(shell $(PKG_CONFIG) --libs libisal)
+QUIC := $(shell $(PKG_CONFIG) --libs libngtcp2_crypto_gnutls libngtcp2 libnghttp3 gnutls)
+ZMQ := $(shell $(PKG_CONFIG) --libs libzmq $(MSGPACK))
+YAML := $(shell $(PKG_CONFIG) --libs yaml-0.1)
+JSON := $(shell $(PKG_CONFIG) --libs jansson)
+CRC := $(shell $(PKG_CONFIG) --libs libisal)
 
-# lib, by layer. A program links only what it uses.
-LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/rec.c lib/track.c lib/sock.c \
-	lib/stage.c lib/metrics.c
-
-PROGRAMS :=
-
-# One block a program: its sources, its libraries, its folder.
-# (name)_SRCS, (name)_LIBS; the program is build/bin/(name).
-
-.PHONY: all check install clean fuzz
-all:
-
+WARN := -Wall -Wextra -Wshadow -Wcast-qual -Wsign-compare \
+	-Wstrict-prototypes -Wmissing-prototypes
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(if $(WERROR),-Werror) \
+	-fno-strict-aliasing -D_GNU_SOURCE -Ilib $(SAN) -MMD -MP
 Q := $(if $(V),,@)
 
-include build.mk
+# The library, one idea a file, lower layers first.
+LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
+	lib/metrics.c lib/stage.c
+
+# Programs: sources and libraries of each.
+PROGRAMS :=
+
+# Unit tests: tests/unit/NAME.c, with the objects and libraries it needs
+# besides the library.
+UNIT_TESTS :=
+
+# Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
+FUZZERS :=
+
+# ---------------------------------------------------------------------------
+B := $(BUILD)
+BIN := $(B)/bin
+LIB_OBJS := $(LIB_SRCS:%.c=$(B)/%.o)
+PROGRAM_BINS := $(PROGRAMS:%=$(BIN)/%)
+UNIT_BINS := $(UNIT_TESTS:%=$(B)/tests/unit/%)
+FUZZ_BINS := $(FUZZERS:%=$(B)/tests/fuzz/%)
+
+.PHONY: all check unit unit-bins fuzz fuzz-bins install clean
+.SECONDARY:
+all: $(PROGRAM_BINS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/libsluice.a: $(LIB_OBJS)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# $(1): binary, $(2): objects, $(3): libraries
+define link
+$(1): $(2) $(B)/libsluice.a
+	@mkdir -p $$(@D)
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) $$(SAN) $$(LDFLAGS) -o $$@ $(2) $(B)/libsluice.a $(3)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call link,$(BIN)/$(p),\
+	$($(p)_SRCS:%.c=$(B)/%.o),$($(p)_LIBS))))
+$(foreach t,$(UNIT_TESTS),$(eval $(call link,$(B)/tests/unit/$(t),\
+	$(B)/tests/unit/$(t).o $($(t)_SRCS:%.c=$(B)/%.o),$($(t)_LIBS) -lcmocka)))
+$(foreach t,$(FUZZERS),$(eval $(call link,$(B)/tests/fuzz/$(t),\
+	$(B)/tests/fuzz/$(t).o $($(t)_SRCS:%.c=$(B)/%.o),\
+	-fsanitize=fuzzer $($(t)_LIBS))))
+
+unit-bins: $(UNIT_BINS)
+fuzz-bins: $(FUZZ_BINS)
+unit: unit-bins
+	$(Q)for t in $(UNIT_BINS); do $$t || exit 1; done
+fuzz:
+	$(Q)$(MAKE) FUZZ=1 fuzz-bins
+check:
+	scripts/check
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(PROGRAM_BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard */*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+
+clean:
+	rm -rf build build-asan build-fuzz
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
