@@ -47,6 +47,9 @@ LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
 # Programs: sources and libraries of each.
 PROGRAMS :=
 
+# Programs that only tests and benches use: into build/tests/bin.
+TEST_PROGRAMS :=
+
 # Unit tests: tests/unit/NAME.c, with the objects and libraries it needs
 # besides the library.
 UNIT_TESTS :=
@@ -59,10 +62,11 @@ B := $(BUILD)
 BIN := $(B)/bin
 LIB_OBJS := $(LIB_SRCS:%.c=$(B)/%.o)
 PROGRAM_BINS := $(PROGRAMS:%=$(BIN)/%)
+TEST_PROGRAM_BINS := $(TEST_PROGRAMS:%=$(B)/tests/bin/%)
 UNIT_BINS := $(UNIT_TESTS:%=$(B)/tests/unit/%)
 FUZZ_BINS := $(FUZZERS:%=$(B)/tests/fuzz/%)
 
-.PHONY: all check unit unit-bins fuzz fuzz-bins install clean
+.PHONY: all test-programs check unit unit-bins fuzz fuzz-bins install clean
 .SECONDARY:
 all: $(PROGRAM_BINS)
 
@@ -84,12 +88,15 @@ $(1): $(2) $(B)/libsluice.a
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call link,$(BIN)/$(p),\
 	$($(p)_SRCS:%.c=$(B)/%.o),$($(p)_LIBS))))
+$(foreach p,$(TEST_PROGRAMS),$(eval $(call link,$(B)/tests/bin/$(p),\
+	$($(p)_SRCS:%.c=$(B)/%.o),$($(p)_LIBS))))
 $(foreach t,$(UNIT_TESTS),$(eval $(call link,$(B)/tests/unit/$(t),\
 	$(B)/tests/unit/$(t).o $($(t)_SRCS:%.c=$(B)/%.o),$($(t)_LIBS) -lcmocka)))
 $(foreach t,$(FUZZERS),$(eval $(call link,$(B)/tests/fuzz/$(t),\
 	$(B)/tests/fuzz/$(t).o $($(t)_SRCS:%.c=$(B)/%.o),\
 	-fsanitize=fuzzer $($(t)_LIBS))))
 
+test-programs: $(TEST_PROGRAM_BINS)
 unit-bins: $(UNIT_BINS)
 fuzz-bins: $(FUZZ_BINS)
 unit: unit-bins
