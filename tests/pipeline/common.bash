@@ -42,7 +42,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # until_true SECONDS COMMAND...: polls a condition with a deadline.
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 + 1)) # SECONDS counts whole seconds
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
