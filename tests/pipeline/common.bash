@@ -86,7 +86,7 @@ metric() {
 
 # metric_is FILE NAME LABELS OP VALUE: for until_true.
 metric_is() {
-	[ -f "$1" ] && [ "$(metric "$1" "$2" "$3")" "$4" "$5" ]
+	[ -f "$1" ] && test "$(metric "$1" "$2" "$3")" "$4" "$5"
 }
 
 # A UDP/TCP port that nothing is bound to just now.
