@@ -9,6 +9,7 @@
 
 # Sets ROOT, BIN, TESTBIN and a scratch directory T, and goes there.
 common_setup() {
+	export ROOT BUILD BIN TESTBIN T
 	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	BUILD=${SLUICE_BUILD:-$ROOT/build}
 	BIN=$BUILD/bin
