@@ -43,6 +43,7 @@ Q := $(if $(V),,@)
 # The library, one idea a file, lower layers first.
 LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
 	lib/metrics.c lib/stage.c
+LIB_SRCS += lib/mp.c lib/dmsg.c
 
 # Programs: sources and libraries of each.
 PROGRAMS :=
@@ -53,9 +54,11 @@ TEST_PROGRAMS :=
 # Unit tests: tests/unit/NAME.c, with the objects and libraries it needs
 # besides the library.
 UNIT_TESTS :=
+UNIT_TESTS += test_dmsg
 
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
+FUZZERS += fuzz_dmsg
 
 # ---------------------------------------------------------------------------
 B := $(BUILD)
