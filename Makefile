@@ -44,6 +44,8 @@ Q := $(if $(V),,@)
 LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
 	lib/metrics.c lib/stage.c
 LIB_SRCS += lib/mp.c lib/dmsg.c
+LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
+	lib/h3field.c lib/sflist.c
 
 # Programs: sources and libraries of each.
 PROGRAMS :=

@@ -63,7 +63,9 @@ const char *h3_fields_find(const struct h3_fields *f, const char *name);
 /*
  * Append a whole HEADERS frame to b. fields: name, value in turn; nfields
  * strings (may be 0). h3_request_put is the extended CONNECT of a WebTransport
- * session, h3_response_put an answer. -1: out of memory or too many fields.
+ * session, h3_response_put an answer; both add the field older drafts want to
+ * see (sec-webtransport-http3-draft02, -draft). -1: out of memory or too many
+ * fields; b is unchanged.
  */
 #define H3_FIELDS_PUT_MAX 64 /* fields beside the pseudo-fields */
 int h3_request_put(struct buf *b, const char *authority, const char *path,

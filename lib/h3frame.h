@@ -150,7 +150,7 @@ enum h3_event {
 	H3_EV_SETTINGS, /* payload, len: for h3_settings_get() */
 	H3_EV_GOAWAY,	/* id is set */
 	H3_EV_IGNORED,	/* type: a frame unknown here (GREASE), which will be
-			 * skipped; or MAX_PUSH_ID, which says nothing to us */
+			 * skipped */
 	H3_EV_ERROR	/* error: the code to close the connection with. Every
 			 * later call says the same */
 };
@@ -166,7 +166,8 @@ struct h3_frames {
 	uint8_t server;	   /* we are the server */
 	uint8_t state;
 	uint8_t connected; /* only DATA from now on */
-	uint8_t headers;   /* field sections seen, saturating */
+	uint8_t headers;   /* HEADERS were seen */
+	uint8_t trailers;  /* the last HEADERS were trailers */
 	uint8_t data;	   /* DATA was seen */
 	uint8_t settings;  /* SETTINGS were seen */
 	uint64_t left;	   /* bytes of the payload to come */
