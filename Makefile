@@ -56,11 +56,33 @@ TEST_PROGRAMS :=
 # Unit tests: tests/unit/NAME.c, with the objects and libraries it needs
 # besides the library.
 UNIT_TESTS :=
+UNIT_TESTS += test_rec test_track test_buf test_opt test_log test_metrics \
+	test_sock
+test_opt_SRCS := tests/unit/forked.c
+test_log_SRCS := tests/unit/forked.c
+test_metrics_SRCS := tests/unit/forked.c
+test_sock_SRCS := tests/unit/forked.c
 UNIT_TESTS += test_dmsg
+UNIT_TESTS += test_h3frame test_capsule test_h3field
+test_h3field_LIBS := $(QUIC)
+UNIT_TESTS += test_sink_video test_sink_audio test_sink_chat
+test_sink_video_SRCS := sink-video/jpeg.c sink-video/vp8.c sink-video/chunk.c
+test_sink_audio_SRCS := sink-audio/pcm.c
+test_sink_audio_LIBS := -lm
+test_sink_chat_SRCS := sink-chat/chat.c
+test_sink_chat_LIBS := $(JSON)
 
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
+FUZZERS += fuzz_rec fuzz_track
 FUZZERS += fuzz_dmsg
+FUZZERS += fuzz_jpeg fuzz_chunk fuzz_pcm fuzz_chat
+fuzz_jpeg_SRCS := sink-video/jpeg.c
+fuzz_chunk_SRCS := sink-video/vp8.c sink-video/chunk.c
+fuzz_pcm_SRCS := sink-audio/pcm.c
+fuzz_pcm_LIBS := -lm
+fuzz_chat_SRCS := sink-chat/chat.c
+fuzz_chat_LIBS := $(JSON)
 
 # ---------------------------------------------------------------------------
 B := $(BUILD)
