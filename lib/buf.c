@@ -29,8 +29,9 @@ buf_reserve(struct buf *b, size_t n)
 	} else {
 		uint8_t *mem;
 
+		/* Twice the content: the next copy is as many bytes away. */
 		size = b->size < BUF_MIN ? BUF_MIN : b->size;
-		while (size < len + n)
+		while (size < len + n || size < 2 * len)
 			size *= 2;
 		mem = malloc(size);
 		if (mem == NULL)

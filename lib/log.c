@@ -36,7 +36,7 @@ log_line(int err, const char *fmt, va_list ap)
 	size_t len;
 	int n;
 
-	n = snprintf(line, sizeof(line), "%s: ", log_name);
+	n = snprintf(line, sizeof(line), "%.64s: ", log_name);
 	len = (size_t)n;
 	n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
 	if (n > 0)

@@ -14,9 +14,10 @@
 #include "version.h"
 
 #define OPT_ROWS_MAX 64
-#define OPT_HELP 0x1000
-#define OPT_VERSION 0x1001
-#define OPT_VERBOSE 0x1002
+#define OPT_BASE 0x1000 /* row n is OPT_BASE + n: never a character */
+#define OPT_HELP 0x2000
+#define OPT_VERSION 0x2001
+#define OPT_VERBOSE 0x2002
 
 static const char *opt_synopsis = "";
 
@@ -55,30 +56,36 @@ struct opt_unit {
 	int64_t factor;
 };
 
-/* A decimal number, fraction allowed, followed by one of the units. */
+/*
+ * A decimal number followed by one of the units. It may have a fraction as
+ * long as the product is whole, to what a double can tell.
+ */
 static int
 opt_scaled(const char *s, const struct opt_unit *units, int64_t min,
     int64_t max, int64_t *out)
 {
+	const char *unit = s + strspn(s, "0123456789.");
 	char *end;
-	double v;
+	double v, whole;
 
 	if (!isdigit((unsigned char)s[0]))
 		return -1;
-	for (const char *p = s; *p != '\0'; p++)
-		if (*p == 'x' || *p == 'X')
-			return -1; /* strtod would read hexadecimal */
-	errno = 0;
+	/* strtod alone would also read exponents and hexadecimal. */
 	v = strtod(s, &end);
-	if (errno != 0 || end == s)
+	if (end != unit)
 		return -1;
 	for (; units->suffix != NULL; units++) {
-		if (strcmp(end, units->suffix) != 0)
+		if (strcmp(unit, units->suffix) != 0)
 			continue;
 		v *= (double)units->factor;
-		if (v < (double)min || v > (double)max)
+		if (v >= 0x1p63)
 			return -1;
-		*out = (int64_t)(v + 0.5);
+		whole = (double)(int64_t)(v + 0.5);
+		if (v - whole > 1e-6 || whole - v > 1e-6)
+			return -1;
+		if ((int64_t)whole < min || (int64_t)whole > max)
+			return -1;
+		*out = (int64_t)whole;
 		return 0;
 	}
 	return -1;
@@ -251,7 +258,7 @@ opt_parse(int argc, char **argv, const struct opt *table, const char *synopsis)
 		longopts[n] = (struct option){ table[n].name,
 			table[n].type == OPT_FLAG ? no_argument :
 						    required_argument,
-			NULL, n };
+			NULL, OPT_BASE + n };
 	}
 	longopts[n++] = (struct option){ "help", no_argument, NULL, OPT_HELP };
 	longopts[n++] =
@@ -264,6 +271,11 @@ opt_parse(int argc, char **argv, const struct opt *table, const char *synopsis)
 		case ':':
 			opt_usage("%s: needs a value", argv[optind - 1]);
 		case '?':
+			if (optopt >= OPT_BASE)
+				opt_usage("%s: takes no value",
+				    argv[optind - 1]);
+			if (optopt != 0)
+				opt_usage("-%c: no such option", optopt);
 			opt_usage("%s: no such option", argv[optind - 1]);
 		case OPT_HELP:
 			opt_print_help(table);
@@ -276,6 +288,7 @@ opt_parse(int argc, char **argv, const struct opt *table, const char *synopsis)
 			log_set_verbose(1);
 			continue;
 		default:
+			c -= OPT_BASE;
 			break;
 		}
 		if (seen[c]++ && table[c].type != OPT_LIST)

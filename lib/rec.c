@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "be.h"
+#include "track.h"
 
 void
 rec_header_put(uint8_t *p, const struct rec *r)
@@ -64,7 +65,7 @@ rec_check(const struct rec *r)
 		max = REC_CHUNK_MAX;
 		break;
 	case REC_PACKET:
-		min = 32;
+		min = TRACK_HEADER_LEN;
 		break;
 	case REC_SESSION_DRAIN:
 	case REC_PAUSE:

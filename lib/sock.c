@@ -13,6 +13,7 @@
 #include "log.h"
 
 #define SOCK_RETRY_MS 100
+#define SOCK_ADDRS_MAX 8
 
 int
 sock_nonblock(int fd)
@@ -49,10 +50,35 @@ sock_split(const char *s, char *host, size_t hostlen, char *port,
 	return 0;
 }
 
-/* Fills sa from an endpoint name; -1 with a line logged. */
+/* What an endpoint name stands for. */
+struct sock_addrs {
+	struct sockaddr_storage v[SOCK_ADDRS_MAX];
+	socklen_t len[SOCK_ADDRS_MAX];
+	int n;
+	int transient; /* not resolved, but may be later: DNS */
+	const char *why; /* when there is none */
+};
+
 static int
-sock_address(const char *endpoint, int passive, struct sockaddr_storage *sa,
-    socklen_t *salen)
+sock_resolve_unix(const char *path, struct sock_addrs *a)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)&a->v[0];
+	size_t len = strlen(path);
+
+	if (len == 0 || len >= sizeof(un->sun_path)) {
+		a->why = len == 0 ? "path is empty" : "path is too long";
+		return -1;
+	}
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, len + 1);
+	a->len[0] = sizeof(*un);
+	a->n = 1;
+	return 0;
+}
+
+/* Fills a from an endpoint name; -1 with a->why. */
+static int
+sock_resolve(const char *endpoint, int passive, struct sock_addrs *a)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = passive ? AI_PASSIVE : 0 };
@@ -60,32 +86,27 @@ sock_address(const char *endpoint, int passive, struct sockaddr_storage *sa,
 	char host[256], port[32];
 	int rc;
 
-	memset(sa, 0, sizeof(*sa));
-	if (strncmp(endpoint, "unix:", 5) == 0) {
-		struct sockaddr_un *un = (struct sockaddr_un *)sa;
-
-		if (strlen(endpoint + 5) >= sizeof(un->sun_path)) {
-			log_warnx("%s: path is too long", endpoint);
-			return -1;
-		}
-		un->sun_family = AF_UNIX;
-		strcpy(un->sun_path, endpoint + 5);
-		*salen = sizeof(*un);
-		return 0;
-	}
+	memset(a, 0, sizeof(*a));
+	if (strncmp(endpoint, "unix:", 5) == 0)
+		return sock_resolve_unix(endpoint + 5, a);
 	if (strncmp(endpoint, "tcp:", 4) != 0 ||
 	    sock_split(endpoint + 4, host, sizeof(host), port, sizeof(port)) ==
 		-1) {
-		log_warnx("%s: not -, unix:PATH or tcp:HOST:PORT", endpoint);
+		a->why = "not -, unix:PATH or tcp:HOST:PORT";
 		return -1;
 	}
 	rc = getaddrinfo(host, port, &hints, &res);
 	if (rc != 0) {
-		log_warnx("%s: %s", endpoint, gai_strerror(rc));
+		/* A container's peer has no name before it runs. */
+		a->transient = rc == EAI_AGAIN || rc == EAI_NONAME;
+		a->why = gai_strerror(rc);
 		return -1;
 	}
-	memcpy(sa, res->ai_addr, res->ai_addrlen);
-	*salen = res->ai_addrlen;
+	for (struct addrinfo *ai = res; ai != NULL && a->n < SOCK_ADDRS_MAX;
+	     ai = ai->ai_next) {
+		memcpy(&a->v[a->n], ai->ai_addr, ai->ai_addrlen);
+		a->len[a->n++] = ai->ai_addrlen;
+	}
 	freeaddrinfo(res);
 	return 0;
 }
@@ -126,22 +147,24 @@ sock_remove_stale(const struct sockaddr_storage *sa, socklen_t salen)
 int
 sock_listen(const char *endpoint, int mode)
 {
-	struct sockaddr_storage sa;
-	socklen_t salen;
+	struct sock_addrs a;
 	mode_t old;
 	int fd = -1, one = 1, rc;
 
-	if (sock_address(endpoint, 1, &sa, &salen) == -1)
+	if (sock_resolve(endpoint, 1, &a) == -1) {
+		log_warnx("%s: %s", endpoint, a.why);
 		return -1;
-	if (sa.ss_family == AF_UNIX && sock_remove_stale(&sa, salen) == -1)
+	}
+	if (a.v[0].ss_family == AF_UNIX &&
+	    sock_remove_stale(&a.v[0], a.len[0]) == -1)
 		goto fail;
-	fd = sock_new(&sa);
+	fd = sock_new(&a.v[0]);
 	if (fd == -1)
 		goto fail;
-	if (sa.ss_family != AF_UNIX)
+	if (a.v[0].ss_family != AF_UNIX)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	old = umask(0777 & ~(mode_t)mode);
-	rc = bind(fd, (struct sockaddr *)&sa, salen);
+	rc = bind(fd, (struct sockaddr *)&a.v[0], a.len[0]);
 	umask(old);
 	if (rc == -1 || listen(fd, 64) == -1)
 		goto fail;
@@ -177,27 +200,46 @@ sock_connect_once(int fd, const struct sockaddr_storage *sa, socklen_t salen,
 	return err == 0 ? 0 : -1;
 }
 
+/* Each address once. A descriptor, or -1 with the last errno. */
+static int
+sock_connect_any(const struct sock_addrs *a, int timeout_ms)
+{
+	int err = 0, fd;
+
+	for (int i = 0; i < a->n; i++) {
+		fd = sock_new(&a->v[i]);
+		if (fd == -1)
+			return -1;
+		if (sock_connect_once(fd, &a->v[i], a->len[i], timeout_ms) ==
+		    0)
+			return fd;
+		if (err != ECONNREFUSED) /* one of them may listen later */
+			err = errno;
+		close(fd);
+	}
+	errno = err;
+	return -1;
+}
+
 int
 sock_connect(const char *endpoint, int timeout_ms)
 {
-	struct sockaddr_storage sa;
-	socklen_t salen;
-	int fd, err;
+	struct sock_addrs a;
+	int fd;
 
-	if (sock_address(endpoint, 0, &sa, &salen) == -1)
-		return -1;
 	for (int left = timeout_ms;; left -= SOCK_RETRY_MS) {
-		fd = sock_new(&sa);
-		if (fd == -1)
-			break;
-		if (sock_connect_once(fd, &sa, salen, left) == 0)
-			return fd;
-		err = errno;
-		close(fd);
-		errno = err;
-		if (left <= 0 ||
-		    (err != ECONNREFUSED && err != ENOENT && err != EAGAIN))
-			break;
+		if (sock_resolve(endpoint, 0, &a) == 0) {
+			fd = sock_connect_any(&a,
+			    left > SOCK_RETRY_MS ? left : SOCK_RETRY_MS);
+			if (fd != -1)
+				return fd;
+			if (left <= 0 || (errno != ECONNREFUSED &&
+					  errno != ENOENT && errno != EAGAIN))
+				break;
+		} else if (left <= 0 || !a.transient) {
+			log_warnx("%s: %s", endpoint, a.why);
+			return -1;
+		}
 		poll(NULL, 0, SOCK_RETRY_MS);
 	}
 	log_warn("%s", endpoint);

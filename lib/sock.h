@@ -17,7 +17,8 @@ int sock_listen(const char *endpoint, int mode);
 
 /*
  * A connected socket, tried again every 100 ms for timeout_ms while nobody
- * listens. -1 with a line logged.
+ * listens or the host has no name yet. Every address of HOST is tried; a
+ * listener takes the first. -1 with a line logged.
  */
 int sock_connect(const char *endpoint, int timeout_ms);
 

@@ -171,7 +171,7 @@ stage_poll_ms(uint64_t ns)
 {
 	if (ns == UINT64_MAX)
 		return -1;
-	ns = (ns + NS_PER_MS - 1) / NS_PER_MS;
+	ns = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
 	return ns > INT_MAX ? INT_MAX : (int)ns;
 }
 

@@ -113,6 +113,8 @@ track_error_name(enum track_error e)
 		return "TRUNCATED";
 	case TRACK_BAD_DATAGRAM:
 		return "BAD_DATAGRAM";
+	case TRACK_BUFFER_LIMIT:
+		return "BUFFER_LIMIT";
 	}
 	return "?";
 }

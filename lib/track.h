@@ -22,7 +22,8 @@ enum track_error {
 	TRACK_BAD_ID = 0x11,
 	TRACK_BAD_TYPE = 0x12,
 	TRACK_TRUNCATED = 0x13,
-	TRACK_BAD_DATAGRAM = 0x14
+	TRACK_BAD_DATAGRAM = 0x14,
+	TRACK_BUFFER_LIMIT = 0x15
 };
 
 struct track_header {
