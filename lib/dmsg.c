@@ -31,6 +31,8 @@ static const struct field packets_fields[] = {
 	    DMSG_INSTANCE_MAX },
 	{ "first", FIELD_UINT, offsetof(struct dmsg, packets.first), 0 },
 	{ "count", FIELD_UINT, offsetof(struct dmsg, packets.count), 0 },
+	{ "sink", FIELD_STR, offsetof(struct dmsg, packets.sink),
+	    DMSG_INSTANCE_MAX },
 	{ NULL, 0, 0, 0 }
 };
 
@@ -227,11 +229,12 @@ dmsg_put_packets(struct buf *b, const struct dmsg_packets *p)
 	msgpack_packer pk;
 
 	mp_packer_init(&pk, b);
-	msgpack_pack_map(&pk, 4);
+	msgpack_pack_map(&pk, 5);
 	mp_put_pair_str(&pk, "cmd", "packets");
 	mp_put_pair_str(&pk, "route", p->route);
 	mp_put_pair_uint(&pk, "first", p->first);
 	mp_put_pair_uint(&pk, "count", p->count);
+	mp_put_pair_str(&pk, "sink", p->sink);
 }
 
 void

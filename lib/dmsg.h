@@ -49,6 +49,7 @@ struct dmsg_packets {
 	char route[DMSG_INSTANCE_MAX + 1];
 	uint64_t first; /* delivery number of the first record */
 	uint64_t count; /* records; at least 1 */
+	char sink[DMSG_INSTANCE_MAX + 1]; /* whose grant it is sent under */
 };
 
 struct dmsg_grant {

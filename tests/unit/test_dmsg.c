@@ -249,11 +249,12 @@ put_packets_map(struct buf *b, const char *route, uint64_t first,
 
 	b->start = b->end = 0;
 	mp_packer_init(&pk, b);
-	msgpack_pack_map(&pk, (size_t)(extra ? 5 : 4));
+	msgpack_pack_map(&pk, (size_t)(extra ? 6 : 5));
 	mp_put_pair_str(&pk, "cmd", "packets");
 	mp_put_pair_str(&pk, "route", route);
 	put_pair(&pk, "first", first);
 	put_pair(&pk, "count", count);
+	mp_put_pair_str(&pk, "sink", "s");
 	if (extra == 1)
 		put_pair(&pk, "first", first);
 	else if (extra == 2)
@@ -350,7 +351,7 @@ make_frames(struct buf *f1, struct buf *f2)
 static void
 iter_walks_records(void **state)
 {
-	struct dmsg_packets p = { "r", 0, 3 };
+	struct dmsg_packets p = { "r", 0, 3, "s" };
 	struct buf f1 = { 0 }, f2 = { 0 };
 	struct dmsg_iter it;
 	uint64_t number;
@@ -374,7 +375,7 @@ iter_walks_records(void **state)
 static void
 iter_refuses_disagreement(void **state)
 {
-	struct dmsg_packets p = { "r", 0, 3 };
+	struct dmsg_packets p = { "r", 0, 3, "s" };
 	struct buf f1 = { 0 }, f2 = { 0 };
 	struct dmsg_iter it;
 	const char *why;
