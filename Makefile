@@ -42,8 +42,9 @@ Q := $(if $(V),,@)
 
 # The library, one idea a file, lower layers first.
 LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
-	lib/metrics.c lib/stage.c
-LIB_SRCS += lib/mp.c lib/dmsg.c
+	lib/metrics.c lib/stage.c lib/table.c
+LIB_SRCS += lib/mp.c lib/dmsg.c lib/conf.c lib/conf_get.c
+LIB_SRCS += lib/tname.c lib/props.c lib/entry.c lib/bmsg.c
 LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
 	lib/h3field.c lib/sflist.c
 
@@ -57,12 +58,13 @@ TEST_PROGRAMS :=
 # besides the library.
 UNIT_TESTS :=
 UNIT_TESTS += test_rec test_track test_buf test_opt test_log test_metrics \
-	test_sock
+	test_sock test_table
 test_opt_SRCS := tests/unit/forked.c
 test_log_SRCS := tests/unit/forked.c
 test_metrics_SRCS := tests/unit/forked.c
 test_sock_SRCS := tests/unit/forked.c
-UNIT_TESTS += test_dmsg
+UNIT_TESTS += test_dmsg test_conf
+test_conf_LIBS := $(YAML)
 UNIT_TESTS += test_h3frame test_capsule test_h3field
 test_h3field_LIBS := $(QUIC)
 UNIT_TESTS += test_sink_video test_sink_audio test_sink_chat
@@ -75,7 +77,10 @@ test_sink_chat_LIBS := $(JSON)
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
 FUZZERS += fuzz_rec fuzz_track
-FUZZERS += fuzz_dmsg
+FUZZERS += fuzz_dmsg fuzz_conf
+fuzz_conf_LIBS := $(YAML)
+FUZZERS += fuzz_h3 fuzz_capsule fuzz_field
+fuzz_field_LIBS := $(QUIC)
 FUZZERS += fuzz_jpeg fuzz_chunk fuzz_pcm fuzz_chat
 fuzz_jpeg_SRCS := sink-video/jpeg.c
 fuzz_chunk_SRCS := sink-video/vp8.c sink-video/chunk.c

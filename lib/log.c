@@ -1,11 +1,14 @@
 #include "log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define NS_PER_S UINT64_C(1000000000)
 
 static const char *log_name = "sluice";
 static int log_verbose;
@@ -108,6 +111,23 @@ log_debug(const char *fmt, ...)
 	log_line(0, fmt, ap);
 	va_end(ap);
 	errno = err;
+}
+
+int
+log_limit(struct log_limit *l, uint64_t now)
+{
+	if (l->since == 0 || now - l->since >= NS_PER_S) {
+		if (l->dropped > 0)
+			log_info("%" PRIu64 " lines like these left out",
+			    l->dropped);
+		*l = (struct log_limit){ .since = now != 0 ? now : 1 };
+	}
+	if (l->lines < LOG_LIMIT_LINES) {
+		l->lines++;
+		return 1;
+	}
+	l->dropped++;
+	return 0;
 }
 
 noreturn void

@@ -6,6 +6,7 @@
 #ifndef SLUICE_LOG_H
 #define SLUICE_LOG_H
 
+#include <stdint.h>
 #include <stdnoreturn.h>
 
 /* Name shown in front of every line; kept, not copied. Call first in main. */
@@ -20,6 +21,24 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * For lines that strangers can cause: at most LOG_LIMIT_LINES a second. All
+ * zero is a new limit.
+ */
+#define LOG_LIMIT_LINES 10
+
+struct log_limit {
+	uint64_t since; /* private, as the rest; ns */
+	unsigned lines;
+	uint64_t dropped;
+};
+
+/*
+ * 1 if a line may be written now, else 0: it is counted, and told of with
+ * the first line of a later second. now: CLOCK_MONOTONIC, ns.
+ */
+int log_limit(struct log_limit *l, uint64_t now);
 
 /* Write the line and exit with a code from <sysexits.h>. */
 noreturn void fatal(int code, const char *fmt, ...)

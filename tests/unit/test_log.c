@@ -118,6 +118,35 @@ a_long_name_is_cut(void **state)
 	assert_non_null(strstr(text, "n: x\n"));
 }
 
+static void
+say_often(void *arg)
+{
+	struct log_limit l = { 0 };
+	const uint64_t second = UINT64_C(1000000000);
+	int n = 0;
+
+	(void)arg;
+	log_init("prog");
+	for (int i = 0; i < 1000; i++)
+		n += log_limit(&l, 5 * second + (uint64_t)i);
+	log_warnx("%d", n);
+	n = log_limit(&l, 6 * second);
+	log_warnx("%d", n);
+	n = log_limit(&l, 9 * second);
+	log_warnx("%d", n);
+}
+
+static void
+a_flood_is_limited_and_told(void **state)
+{
+	(void)state;
+	assert_int_equal(forked(say_often, NULL, text, sizeof(text)), 0);
+	assert_string_equal(text, "prog: 10\n"
+				  "prog: 990 lines like these left out\n"
+				  "prog: 1\n"
+				  "prog: 1\n");
+}
+
 int
 main(void)
 {
@@ -126,6 +155,7 @@ main(void)
 		cmocka_unit_test(one_line_stays_one_line),
 		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(a_long_name_is_cut),
+		cmocka_unit_test(a_flood_is_limited_and_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
