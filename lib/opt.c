@@ -109,8 +109,7 @@ opt_ms(const char *s, int64_t min, int64_t max, int64_t *out)
 	return opt_scaled(s, units, min, max, out);
 }
 
-/* The index of value among "a|b|c", or -1. */
-static int
+int
 opt_choice(const char *choices, const char *value)
 {
 	size_t len = strlen(value);

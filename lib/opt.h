@@ -64,4 +64,7 @@ int opt_number(const char *s, int64_t min, int64_t max, int64_t *out);
 int opt_size(const char *s, int64_t min, int64_t max, int64_t *out);
 int opt_ms(const char *s, int64_t min, int64_t max, int64_t *out);
 
+/* The index of value among "a|b|c", or -1. */
+int opt_choice(const char *choices, const char *value);
+
 #endif
