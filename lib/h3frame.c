@@ -296,6 +296,8 @@ frames_collect(struct h3_frames *f, const uint8_t **p, size_t *n)
 {
 	size_t take = *n < f->left ? *n : (size_t)f->left;
 
+	if (take == 0 && f->left > 0)
+		return 0;
 	if (buf_len(&f->gather) == 0 && take == f->left) {
 		f->payload = *p;
 		f->len = take;

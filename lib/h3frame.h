@@ -214,7 +214,7 @@ struct h3_settings {
 	uint64_t wt_initial_max_data;
 	uint64_t wt_initial_max_streams_uni;
 	uint64_t wt_initial_max_streams_bidi;
-	unsigned unknown; /* settings ignored; not sent */
+	uint64_t unknown; /* settings ignored; not sent */
 };
 
 /* What both sides of ours announce: all WebTransport versions browsers ask

@@ -138,9 +138,12 @@ sf_string_put(char *out, size_t size, const char *value)
 		return -1;
 	out[n++] = '"';
 	for (; *value != '\0'; value++) {
-		if (*value < 0x20 || *value > 0x7e || n + 4 > size)
+		int escape = *value == '"' || *value == '\\';
+
+		if (*value < 0x20 || *value > 0x7e ||
+		    n + (escape ? 4 : 3) > size)
 			return -1;
-		if (*value == '"' || *value == '\\')
+		if (escape)
 			out[n++] = '\\';
 		out[n++] = *value;
 	}
