@@ -50,8 +50,9 @@ int64_t entry_get(const uint8_t *p, size_t n, struct entry *e,
     const char **why);
 
 /*
- * What entry_get does not look at: producer name and key are UTF-8, the
- * properties are one map of strings to scalars. 0, or -1 with *why.
+ * What entry_get does not look at: producer name and key are UTF-8 without
+ * a NUL, the properties are one map of strings to scalars. 0, or -1 with
+ * *why.
  */
 int entry_check(const struct entry *e, const char **why);
 
