@@ -15,7 +15,9 @@
  *
  * Lifetimes: struct wt_session lives until its session_closed callback
  * returns, struct wt_stream until its stream_closed callback returns; before
- * session_closed every stream of the session gets its stream_closed. Pointers
+ * session_closed every stream of the session gets its stream_closed. struct
+ * wt_conn lives until conn_closed returns, which may be long after its last
+ * session_closed. Pointers
  * to data are valid during the callback. Callbacks may call any function here
  * but wt_free().
  *
@@ -86,8 +88,10 @@ struct wt_events {
 	void (*stream_closed)(void *ctx, struct wt_stream *st);
 	void (*datagram)(void *ctx, struct wt_session *s, const uint8_t *data,
 	    size_t len);
-	/* Client: the connection failed or ended. why is one line for people;
-	 * refused certificates, timeouts, CONNECTION_CLOSE from the peer. */
+	/* Client and server: the connection failed or ended, the last callback
+	 * about it (a server's: only if it had a session). why is one line
+	 * for people; refused certificates, timeouts, CONNECTION_CLOSE from
+	 * the peer. */
 	void (*conn_closed)(void *ctx, struct wt_conn *c, const char *why);
 };
 
