@@ -45,20 +45,41 @@ LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
 	lib/metrics.c lib/stage.c lib/table.c
 LIB_SRCS += lib/mp.c lib/dmsg.c lib/conf.c lib/conf_get.c
 LIB_SRCS += lib/tname.c lib/props.c lib/entry.c lib/bmsg.c
+LIB_SRCS += lib/zframes.c lib/bus.c lib/bus_send.c lib/bus_read.c
+LIB_SRCS += lib/recording.c lib/sink_route.c lib/sink_msg.c lib/sink.c
 LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
 	lib/h3field.c lib/sflist.c
+LIB_SRCS += lib/chunks.c lib/cidmap.c lib/timerq.c lib/udp.c lib/tls.c \
+	lib/quic_io.c lib/quic_server.c lib/quic_client.c lib/quic_conn.c \
+	lib/wt_h3.c lib/wt_session.c lib/wt_datagram.c lib/wt_stream.c lib/wt.c
 
 # Programs: sources and libraries of each.
 PROGRAMS :=
+PROGRAMS += demux
+demux_SRCS := demux/main.c demux/report.c demux/demux.c demux/hold.c
+
+PROGRAMS += sink-video sink-audio sink-chat
+sink-video_SRCS := sink-video/main.c sink-video/jpeg.c sink-video/vp8.c \
+	sink-video/chunk.c sink-video/ivf.c
+sink-video_LIBS = $(ZMQ) $(CRC)
+sink-audio_SRCS := sink-audio/main.c sink-audio/pcm.c sink-audio/wav.c
+sink-audio_LIBS = $(ZMQ) $(CRC) -lm
+sink-chat_SRCS := sink-chat/main.c sink-chat/chat.c sink-chat/jsonl.c
+sink-chat_LIBS = $(ZMQ) $(CRC) $(JSON)
 
 # Programs that only tests and benches use: into build/tests/bin.
 TEST_PROGRAMS :=
+TEST_PROGRAMS += mkrecords catrecords
+mkrecords_SRCS := tests/mkrecords.c
+catrecords_SRCS := tests/catrecords.c
 
 # Unit tests: tests/unit/NAME.c, with the objects and libraries it needs
 # besides the library.
 UNIT_TESTS :=
 UNIT_TESTS += test_rec test_track test_buf test_opt test_log test_metrics \
 	test_sock test_table
+UNIT_TESTS += test_demux
+test_demux_SRCS := demux/demux.c demux/hold.c
 test_opt_SRCS := tests/unit/forked.c
 test_log_SRCS := tests/unit/forked.c
 test_metrics_SRCS := tests/unit/forked.c
@@ -76,9 +97,14 @@ test_sink_audio_LIBS := -lm
 test_sink_chat_SRCS := sink-chat/chat.c
 test_sink_chat_LIBS := $(JSON)
 
+UNIT_TESTS += test_wt_loop
+test_wt_loop_SRCS := tests/unit/wt_pair.c
+test_wt_loop_LIBS := $(QUIC)
+
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
-FUZZERS += fuzz_rec fuzz_track
+FUZZERS += fuzz_rec fuzz_track fuzz_demux
+fuzz_demux_SRCS := demux/demux.c demux/hold.c
 FUZZERS += fuzz_dmsg fuzz_conf
 FUZZERS += fuzz_entry fuzz_bmsg
 fuzz_entry_LIBS = $(CRC)

@@ -58,7 +58,8 @@ struct wt_events {
 	/*
 	 * Server: decide about a CONNECT. Return 200 to accept, or another
 	 * status. *protocol may be set to one of the offered subprotocols; it
-	 * must stay valid until the call returns to the library.
+	 * must stay valid until the call returns to the library. A session
+	 * that is not accepted is never heard of again.
 	 */
 	int (*session_request)(void *ctx, struct wt_session *s,
 	    const struct wt_request *req, const char **protocol);
@@ -156,7 +157,8 @@ struct wt_stats {
  */
 struct wt *wt_server_new(const struct wt_config *cfg);
 struct wt *wt_client_new(const struct wt_config *cfg);
-/* Closes every connection at once (CONNECTION_CLOSE is tried) and frees. */
+/* Closes every connection at once (CONNECTION_CLOSE is tried), with the
+ * callbacks that belong to that, and frees. */
 void wt_free(struct wt *wt);
 const struct wt_stats *wt_stats(const struct wt *wt);
 
@@ -210,6 +212,8 @@ void *wt_session_data(const struct wt_session *s);
 void wt_session_close(struct wt_session *s, uint32_t code, const char *reason,
     size_t reasonlen);
 void wt_session_drain(struct wt_session *s);
+/* Client, once open: the subprotocol the server chose, or "". */
+const char *wt_session_protocol(const struct wt_session *s);
 /* -1: too large for the path or the peer, or the queue is full. Copies. */
 int wt_session_datagram(struct wt_session *s, const void *data, size_t len);
 /* Largest datagram payload that can be sent now; 0: none. */
@@ -246,7 +250,8 @@ void wt_stream_stop(struct wt_stream *st, uint32_t code);
 void wt_stream_consumed(struct wt_stream *st, size_t n);
 void wt_stream_pause(struct wt_stream *st);
 void wt_stream_resume(struct wt_stream *st);
-/* The same by connection, for bytes of a stream that is closed by now. */
+/* The same by connection, for bytes of a stream that is closed by now; while
+ * the connection has a session whose session_closed has not returned. */
 void wt_conn_consumed(struct wt_conn *c, size_t n);
 
 #endif

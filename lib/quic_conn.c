@@ -1,0 +1,608 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "log.h"
+#include "track.h"
+#include "wt_int.h"
+
+#define QUIC_UDP_PAYLOAD 1452 /* bytes; 1500 less IPv6 and UDP headers */
+#define QUIC_CID_LIMIT 4      /* ids we ask the peer to have ready */
+
+void
+quic_cid_new(ngtcp2_cid *cid)
+{
+	uint8_t b[WT_CID_LEN];
+
+	tls_random(b, sizeof(b));
+	ngtcp2_cid_init(cid, b, sizeof(b));
+}
+
+static ngtcp2_conn *
+quic_conn_of(ngtcp2_crypto_conn_ref *ref)
+{
+	struct wt_conn *c = ref->user_data;
+
+	return c->qc;
+}
+
+struct wt_conn *
+quic_conn_new(struct wt *wt)
+{
+	struct wt_conn *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		fatal(EX_OSERR, "calloc");
+	c->wt = wt;
+	c->request_max = -1;
+	c->linger_at = c->wait_until = TIMERQ_NEVER;
+	c->tls.ref.get_conn = quic_conn_of;
+	c->tls.ref.user_data = c;
+	SLIST_INIT(&c->socks);
+	TAILQ_INIT(&c->streams);
+	TAILQ_INIT(&c->sendq);
+	TAILQ_INIT(&c->sessions);
+	STAILQ_INIT(&c->held);
+	STAILQ_INIT(&c->sending);
+	for (size_t i = 0; i < WT_GONE_IDS; i++)
+		c->gone[i] = -1;
+	TAILQ_INSERT_TAIL(&wt->conns, c, link);
+	wt->nconns++;
+	wt->handshaking++;
+	c->handshaking = 1;
+	wt->stats.connections_total++;
+	wt->stats.connections_active++;
+	return c;
+}
+
+void
+quic_conn_init(struct wt_conn *c, ngtcp2_settings *settings,
+    ngtcp2_transport_params *params)
+{
+	const struct wt_config *cfg = &c->wt->cfg;
+
+	ngtcp2_settings_default(settings);
+	settings->initial_ts = c->wt->now;
+	settings->max_tx_udp_payload_size = QUIC_UDP_PAYLOAD;
+	settings->max_window = cfg->max_window;
+	settings->max_stream_window = cfg->max_stream_window;
+	settings->handshake_timeout = cfg->handshake_timeout_ms * WT_NS_PER_MS;
+
+	ngtcp2_transport_params_default(params);
+	params->initial_max_data = cfg->max_data;
+	params->initial_max_stream_data_bidi_local = cfg->max_stream_data;
+	params->initial_max_stream_data_bidi_remote = cfg->max_stream_data;
+	params->initial_max_stream_data_uni = cfg->max_stream_data;
+	params->initial_max_streams_bidi = cfg->max_streams_bidi;
+	params->initial_max_streams_uni = cfg->max_streams_uni;
+	params->max_idle_timeout = cfg->idle_timeout_ms * WT_NS_PER_MS;
+	params->max_datagram_frame_size = cfg->max_datagram_size;
+	params->active_connection_id_limit = QUIC_CID_LIMIT;
+}
+
+/* ------------------------------------------------------------ callbacks */
+
+static int
+on_rc(int rc)
+{
+	return rc == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+static int
+on_crypto_data(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t offset,
+    const uint8_t *data, size_t len, void *user)
+{
+	struct wt_conn *c = user;
+
+	/* After the handshake only session tickets come, of no use here. */
+	if (c->tls.session == NULL)
+		return 0;
+	return ngtcp2_crypto_recv_crypto_data_cb(qc, level, offset, data, len,
+	    user);
+}
+
+static int
+on_handshake_completed(ngtcp2_conn *qc, void *user)
+{
+	struct wt_conn *c = user;
+
+	(void)qc;
+	if (tls_conn_check(&c->tls) == -1)
+		return on_rc(h3_fail(c, H3_VERSION_FALLBACK, "ALPN is not h3"));
+	c->established = 1;
+	c->handshaking = 0;
+	c->wt->handshaking--;
+	if (c->wt->server) {
+		c->tls_done = 1;
+		c->linger_at = c->wt->now +
+		    c->wt->cfg.handshake_timeout_ms * WT_NS_PER_MS;
+	}
+	return 0;
+}
+
+static int
+on_handshake_confirmed(ngtcp2_conn *qc, void *user)
+{
+	struct wt_conn *c = user;
+
+	(void)qc;
+	c->tls_done = 1;
+	return 0;
+}
+
+static int
+on_tx_key(ngtcp2_conn *qc, ngtcp2_encryption_level level, void *user)
+{
+	(void)qc;
+	if (level != NGTCP2_ENCRYPTION_LEVEL_1RTT)
+		return 0;
+	return on_rc(h3_conn_start(user));
+}
+
+static int
+on_stream_open(ngtcp2_conn *qc, int64_t id, void *user)
+{
+	(void)qc;
+	return on_rc(h3_stream_open(user, id));
+}
+
+static int
+on_stream_data(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t offset,
+    const uint8_t *data, size_t len, void *user, void *stream)
+{
+	(void)qc, (void)id, (void)offset, (void)user;
+	if (stream == NULL)
+		return 0;
+	return on_rc(h3_stream_data(stream, data, len,
+	    (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0));
+}
+
+static int
+on_stream_acked(ngtcp2_conn *qc, int64_t id, uint64_t offset, uint64_t len,
+    void *user, void *stream)
+{
+	(void)qc, (void)id, (void)offset, (void)user;
+	if (stream != NULL)
+		wt_stream_acked(stream, len);
+	return 0;
+}
+
+static int
+on_stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t code,
+    void *user, void *stream)
+{
+	(void)flags, (void)code, (void)user;
+	if (!ngtcp2_conn_is_local_stream(qc, id)) {
+		if (ngtcp2_is_bidi_stream(id))
+			ngtcp2_conn_extend_max_streams_bidi(qc, 1);
+		else
+			ngtcp2_conn_extend_max_streams_uni(qc, 1);
+	}
+	return stream == NULL ? 0 : on_rc(h3_stream_close(stream));
+}
+
+static int
+on_stream_reset(ngtcp2_conn *qc, int64_t id, uint64_t final_size, uint64_t code,
+    void *user, void *stream)
+{
+	(void)qc, (void)id, (void)final_size, (void)user;
+	return stream == NULL ? 0 : on_rc(h3_stream_reset(stream, code));
+}
+
+static int
+on_stop_sending(ngtcp2_conn *qc, int64_t id, uint64_t code, void *user,
+    void *stream)
+{
+	(void)qc, (void)id, (void)user;
+	return stream == NULL ? 0 : on_rc(h3_stream_stop(stream, code));
+}
+
+static int
+on_max_stream_data(ngtcp2_conn *qc, int64_t id, uint64_t max, void *user,
+    void *stream)
+{
+	(void)qc, (void)id, (void)max, (void)user;
+	if (stream != NULL)
+		wt_stream_unblock(stream);
+	return 0;
+}
+
+static int
+on_max_local_bidi(ngtcp2_conn *qc, uint64_t max, void *user)
+{
+	struct wt_conn *c = user;
+	struct wt_session *s;
+
+	(void)qc, (void)max;
+	TAILQ_FOREACH(s, &c->sessions, link)
+		wt_session_connect(s);
+	return 0;
+}
+
+static int
+on_datagram(ngtcp2_conn *qc, uint32_t flags, const uint8_t *data, size_t len,
+    void *user)
+{
+	(void)qc, (void)flags;
+	return on_rc(h3_datagram(user, data, len));
+}
+
+static int
+on_cid_new(ngtcp2_conn *qc, ngtcp2_cid *cid, uint8_t *token, size_t len,
+    void *user)
+{
+	struct wt_conn *c = user;
+
+	(void)qc, (void)len;
+	do
+		quic_cid_new(cid);
+	while (cidmap_get(&c->wt->cids, cid->data, cid->datalen) != NULL);
+	if (ngtcp2_crypto_generate_stateless_reset_token(token,
+		c->wt->reset_secret, sizeof(c->wt->reset_secret), cid) != 0)
+		return NGTCP2_ERR_CALLBACK_FAILURE;
+	/* A client's socket knows its connection. */
+	if (c->wt->server)
+		cidmap_put(&c->wt->cids, cid->data, cid->datalen, c);
+	return 0;
+}
+
+static int
+on_cid_old(ngtcp2_conn *qc, const ngtcp2_cid *cid, void *user)
+{
+	struct wt_conn *c = user;
+
+	(void)qc;
+	cidmap_del(&c->wt->cids, cid->data, cid->datalen, c);
+	c->wt->last_conn = NULL;
+	return 0;
+}
+
+static int
+on_path(ngtcp2_conn *qc, uint32_t flags, const ngtcp2_path *path,
+    const ngtcp2_path *old, ngtcp2_path_validation_result res, void *user)
+{
+	struct wt_conn *c = user;
+
+	(void)flags, (void)old;
+	/* The old path is probed as well (RFC 9000 section 9.3.3). */
+	if (res == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS &&
+	    ngtcp2_path_eq(path, ngtcp2_conn_get_path(qc)))
+		c->wt->stats.path_changes++;
+	return 0;
+}
+
+static void
+on_rand(uint8_t *p, size_t n, const ngtcp2_rand_ctx *ctx)
+{
+	(void)ctx;
+	tls_random(p, n);
+}
+
+void
+quic_callbacks(ngtcp2_callbacks *cb, int server)
+{
+	*cb = (ngtcp2_callbacks){
+		.recv_crypto_data = on_crypto_data,
+		.encrypt = ngtcp2_crypto_encrypt_cb,
+		.decrypt = ngtcp2_crypto_decrypt_cb,
+		.hp_mask = ngtcp2_crypto_hp_mask_cb,
+		.update_key = ngtcp2_crypto_update_key_cb,
+		.delete_crypto_aead_ctx =
+		    ngtcp2_crypto_delete_crypto_aead_ctx_cb,
+		.delete_crypto_cipher_ctx =
+		    ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
+		.get_path_challenge_data =
+		    ngtcp2_crypto_get_path_challenge_data_cb,
+		.version_negotiation = ngtcp2_crypto_version_negotiation_cb,
+		.handshake_completed = on_handshake_completed,
+		.recv_tx_key = on_tx_key,
+		.stream_open = on_stream_open,
+		.recv_stream_data = on_stream_data,
+		.acked_stream_data_offset = on_stream_acked,
+		.stream_close = on_stream_close,
+		.stream_reset = on_stream_reset,
+		.stream_stop_sending = on_stop_sending,
+		.extend_max_stream_data = on_max_stream_data,
+		.recv_datagram = on_datagram,
+		.rand = on_rand,
+		.get_new_connection_id = on_cid_new,
+		.remove_connection_id = on_cid_old,
+		.path_validation = on_path,
+	};
+	if (server) {
+		cb->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
+	} else {
+		cb->client_initial = ngtcp2_crypto_client_initial_cb;
+		cb->recv_retry = ngtcp2_crypto_recv_retry_cb;
+		cb->handshake_confirmed = on_handshake_confirmed;
+		cb->extend_max_local_streams_bidi = on_max_local_bidi;
+	}
+}
+
+/* --------------------------------------------------------------- timers */
+
+void
+quic_conn_dirty(struct wt_conn *c)
+{
+	if (c->is_dirty || c->state == CONN_DEAD)
+		return;
+	c->is_dirty = 1;
+	TAILQ_INSERT_TAIL(&c->wt->dirty, c, dirty_link);
+}
+
+void
+quic_conn_set_timer(struct wt_conn *c)
+{
+	uint64_t at = c->close_at;
+
+	if (c->state == CONN_DEAD)
+		return;
+	if (c->state == CONN_OPEN) {
+		at = ngtcp2_conn_get_expiry(c->qc);
+		if (c->linger_at < at)
+			at = c->linger_at;
+		if (c->wait_until < at)
+			at = c->wait_until;
+	}
+	timerq_set(&c->wt->timers, &c->timer, at);
+}
+
+void
+quic_conn_timeout(struct wt_conn *c)
+{
+	uint64_t now = c->wt->now;
+	int rc;
+
+	quic_conn_dirty(c);
+	if (c->state != CONN_OPEN) {
+		quic_conn_forget(c);
+		return;
+	}
+	if (c->linger_at <= now) {
+		quic_conn_close(c, H3_NO_ERROR, "no session");
+		return;
+	}
+	if (c->wait_until <= now) {
+		c->wait_until = TIMERQ_NEVER;
+		wt_waiting_reject(c, -1, H3_WT_BUFFERED_STREAM_REJECTED);
+	}
+	if (ngtcp2_conn_get_expiry(c->qc) > now)
+		return;
+	rc = ngtcp2_conn_handle_expiry(c->qc, now);
+	if (rc != 0)
+		quic_conn_failed(c, rc);
+}
+
+/* -------------------------------------------------------------- the end */
+
+static void
+quic_conn_set_why(struct wt_conn *c, const char *why)
+{
+	if (c->wt->server || c->why != NULL)
+		return;
+	c->why = strdup(why);
+	if (c->why == NULL)
+		fatal(EX_OSERR, "strdup");
+}
+
+/* Leaves CONN_OPEN for state: the program hears of it, nothing more is sent. */
+static void
+quic_conn_end(struct wt_conn *c, enum wt_conn_state state, const char *why)
+{
+	struct wt *wt = c->wt;
+
+	if (c->state != CONN_OPEN)
+		return;
+	quic_conn_set_why(c, why);
+	c->state = state;
+	c->close_at = wt->now + 3 * ngtcp2_conn_get_pto(c->qc);
+	wt->stats.connections_active--;
+	if (!c->established)
+		wt->stats.handshakes_failed++;
+	if (c->handshaking)
+		wt->handshaking--;
+	c->handshaking = 0;
+	h3_conn_gone(c);
+	tls_conn_close(&c->tls);
+	if (state == CONN_DEAD) {
+		c->state = CONN_CLOSING;
+		quic_conn_forget(c);
+	} else {
+		quic_conn_set_timer(c);
+	}
+}
+
+/* CONNECTION_CLOSE with what is in e, kept for late packets. */
+static void
+quic_conn_say_close(struct wt_conn *c, const ngtcp2_ccerr *e, const char *why)
+{
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi = { 0 };
+	uint8_t buf[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
+	ngtcp2_ssize n;
+
+	ngtcp2_path_storage_zero(&ps);
+	n = ngtcp2_conn_write_connection_close(c->qc, &ps.path, &pi, buf,
+	    sizeof(buf), e, c->wt->now);
+	if (n <= 0) {
+		quic_conn_end(c, CONN_DEAD, why);
+		return;
+	}
+	quic_send(c->wt, &ps.path, buf, (size_t)n, pi.ecn);
+	if ((size_t)n <= WT_CLOSE_MAX) {
+		c->close_packet = malloc((size_t)n);
+		if (c->close_packet == NULL)
+			fatal(EX_OSERR, "malloc");
+		memcpy(c->close_packet, buf, (size_t)n);
+		c->close_len = (size_t)n;
+	}
+	quic_conn_end(c, CONN_CLOSING, why);
+}
+
+void
+quic_conn_close(struct wt_conn *c, uint64_t h3_error, const char *why)
+{
+	ngtcp2_ccerr e;
+
+	if (c->state != CONN_OPEN)
+		return;
+	if (h3_error != H3_NO_ERROR)
+		log_debug("connection closed: %s: %s", h3_error_name(h3_error),
+		    why);
+	ngtcp2_ccerr_default(&e);
+	ngtcp2_ccerr_set_application_error(&e, h3_error, NULL, 0);
+	quic_conn_say_close(c, &e, why);
+}
+
+void
+quic_conn_drop(struct wt_conn *c, const char *why)
+{
+	quic_conn_end(c, CONN_DEAD, why);
+}
+
+/* The peer's CONNECTION_CLOSE, or its stateless reset, in words. */
+static void
+quic_peer_why(struct wt_conn *c, char *buf, size_t n)
+{
+	const ngtcp2_ccerr *e = ngtcp2_conn_get_ccerr(c->qc);
+	const char *reason = "";
+	int len = 0;
+
+	if (e->reasonlen > 0 && utf8_valid(e->reason, e->reasonlen)) {
+		reason = (const char *)e->reason;
+		len = e->reasonlen > 100 ? 100 : (int)e->reasonlen;
+	}
+	if (e->type == NGTCP2_CCERR_TYPE_APPLICATION)
+		snprintf(buf, n, "closed by the peer: %s (0x%llx) %.*s",
+		    h3_error_name(e->error_code),
+		    (unsigned long long)e->error_code, len, reason);
+	else if (e->error_code >= NGTCP2_CRYPTO_ERROR &&
+	    e->error_code < NGTCP2_CRYPTO_ERROR + 256)
+		snprintf(buf, n, "closed by the peer: TLS alert %s %.*s",
+		    gnutls_alert_get_name((gnutls_alert_description_t)(
+			e->error_code - NGTCP2_CRYPTO_ERROR)), len, reason);
+	else if (e->error_code == NGTCP2_CONNECTION_REFUSED)
+		snprintf(buf, n, "refused by the peer: %.*s", len, reason);
+	else
+		snprintf(buf, n, "closed by the peer: QUIC error 0x%llx %.*s",
+		    (unsigned long long)e->error_code, len, reason);
+}
+
+/* A TLS failure of ours. */
+static void
+quic_tls_failed(struct wt_conn *c)
+{
+	uint8_t alert = ngtcp2_conn_get_tls_alert(c->qc);
+	char why[256];
+	ngtcp2_ccerr e;
+
+	if (c->tls.why[0] != '\0')
+		snprintf(why, sizeof(why), "%s", c->tls.why);
+	else
+		snprintf(why, sizeof(why), "TLS: %s",
+		    gnutls_alert_get_name((gnutls_alert_description_t)alert));
+	ngtcp2_ccerr_default(&e);
+	ngtcp2_ccerr_set_tls_alert(&e, alert, NULL, 0);
+	quic_conn_say_close(c, &e, why);
+}
+
+void
+quic_conn_failed(struct wt_conn *c, int liberr)
+{
+	ngtcp2_ccerr e;
+	char why[256];
+
+	if (c->state != CONN_OPEN)
+		return;
+	switch (liberr) {
+	case NGTCP2_ERR_DRAINING:
+		quic_peer_why(c, why, sizeof(why));
+		quic_conn_end(c, CONN_DRAINING, why);
+		return;
+	case NGTCP2_ERR_IDLE_CLOSE:
+		quic_conn_drop(c, "idle timeout");
+		return;
+	case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+		quic_conn_drop(c, "handshake timeout");
+		return;
+	case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
+		quic_conn_drop(c, "the peer does not speak QUIC version 1");
+		return;
+	case NGTCP2_ERR_DROP_CONN:
+	case NGTCP2_ERR_RETRY:
+		quic_conn_drop(c, "no connection");
+		return;
+	case NGTCP2_ERR_CALLBACK_FAILURE:
+		if (c->h3_error != 0) {
+			quic_conn_close(c, c->h3_error, c->h3_why);
+			return;
+		}
+		break;
+	case NGTCP2_ERR_CRYPTO:
+		quic_tls_failed(c);
+		return;
+	}
+	ngtcp2_ccerr_default(&e);
+	ngtcp2_ccerr_set_liberr(&e, liberr, NULL, 0);
+	quic_conn_say_close(c, &e, ngtcp2_strerror(liberr));
+}
+
+void
+quic_conn_forget(struct wt_conn *c)
+{
+	struct wt *wt = c->wt;
+
+	if (c->state == CONN_DEAD)
+		return;
+	c->state = CONN_DEAD;
+	timerq_set(&wt->timers, &c->timer, TIMERQ_NEVER);
+	if (c->is_dirty)
+		TAILQ_REMOVE(&wt->dirty, c, dirty_link);
+	c->is_dirty = 0;
+	wt->last_conn = NULL;
+	TAILQ_REMOVE(&wt->conns, c, link);
+	TAILQ_INSERT_TAIL(&wt->dead, c, link);
+}
+
+static void
+quic_cids_remove(struct wt_conn *c)
+{
+	const ngtcp2_cid *first = ngtcp2_conn_get_client_initial_dcid(c->qc);
+	size_t n = ngtcp2_conn_get_scid(c->qc, NULL);
+	ngtcp2_cid *cids = calloc(n + 1, sizeof(*cids));
+
+	if (cids == NULL)
+		fatal(EX_OSERR, "calloc");
+	ngtcp2_conn_get_scid(c->qc, cids);
+	for (size_t i = 0; i < n; i++)
+		cidmap_del(&c->wt->cids, cids[i].data, cids[i].datalen, c);
+	cidmap_del(&c->wt->cids, first->data, first->datalen, c);
+	free(cids);
+}
+
+void
+quic_reap(struct wt *wt)
+{
+	struct wt_conn *c;
+	struct wt_sock *so;
+
+	while ((c = TAILQ_FIRST(&wt->dead)) != NULL) {
+		TAILQ_REMOVE(&wt->dead, c, link);
+		wt->nconns--;
+		tls_conn_close(&c->tls);
+		if (c->qc != NULL) {
+			if (wt->server)
+				quic_cids_remove(c);
+			ngtcp2_conn_del(c->qc);
+		}
+		while ((so = SLIST_FIRST(&c->socks)) != NULL) {
+			SLIST_REMOVE_HEAD(&c->socks, next);
+			wt_sock_free(wt, so);
+		}
+		free(c->close_packet);
+		free(c->why);
+		free(c);
+	}
+}
