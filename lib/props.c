@@ -104,6 +104,24 @@ props_add_bool(struct props *p, const char *key, int value)
 	return 0;
 }
 
+int
+props_append(struct props *p, const struct props *from)
+{
+	size_t n = buf_len(&from->b);
+
+	if (from->count == 0)
+		return 0;
+	if (p->count == 0) {
+		buf_append(&p->b, buf_data(&from->b), PROPS_HEAD);
+	} else if (p->count + from->count > PROPS_COUNT_MAX ||
+	    buf_len(&p->b) + n - PROPS_HEAD > ENTRY_PROPS_MAX) {
+		return -1;
+	}
+	buf_append(&p->b, buf_data(&from->b) + PROPS_HEAD, n - PROPS_HEAD);
+	p->count += from->count;
+	return 0;
+}
+
 const uint8_t *
 props_data(struct props *p)
 {

@@ -38,6 +38,9 @@ int props_add_int(struct props *p, const char *key, int64_t value);
 int props_add_float(struct props *p, const char *key, double value);
 int props_add_bool(struct props *p, const char *key, int value);
 
+/* All pairs of another map. */
+int props_append(struct props *p, const struct props *from);
+
 /* The map; valid until the next call for p. */
 const uint8_t *props_data(struct props *p);
 uint32_t props_len(struct props *p);
