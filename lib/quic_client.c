@@ -70,6 +70,7 @@ wt_connect(struct wt *wt, const struct sockaddr *sa, socklen_t salen,
 	}
 	if (client_conn_init(c, so, &remote, host) == -1)
 		goto fail;
+	c->known = 1;
 	quic_conn_dirty(c);
 	return c;
 

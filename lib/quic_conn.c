@@ -380,7 +380,7 @@ quic_conn_timeout(struct wt_conn *c)
 static void
 quic_conn_set_why(struct wt_conn *c, const char *why)
 {
-	if (c->wt->server || c->why != NULL)
+	if (!c->known || c->why != NULL)
 		return;
 	c->why = strdup(why);
 	if (c->why == NULL)

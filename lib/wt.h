@@ -17,9 +17,8 @@
  * returns, struct wt_stream until its stream_closed callback returns; before
  * session_closed every stream of the session gets its stream_closed. struct
  * wt_conn lives until conn_closed returns, which may be long after its last
- * session_closed. Pointers
- * to data are valid during the callback. Callbacks may call any function here
- * but wt_free().
+ * session_closed. Pointers to data are valid during the callback. Callbacks
+ * may call any function here but wt_free(), wt_read() and wt_flush().
  *
  * Application error codes are the WebTransport ones (u32); the mapping to
  * HTTP/3 codes (draft section "Resetting Data Streams") happens inside. A
@@ -250,8 +249,7 @@ void wt_stream_stop(struct wt_stream *st, uint32_t code);
 void wt_stream_consumed(struct wt_stream *st, size_t n);
 void wt_stream_pause(struct wt_stream *st);
 void wt_stream_resume(struct wt_stream *st);
-/* The same by connection, for bytes of a stream that is closed by now; while
- * the connection has a session whose session_closed has not returned. */
+/* The same by connection, for bytes of a stream that is closed by now. */
 void wt_conn_consumed(struct wt_conn *c, size_t n);
 
 #endif

@@ -412,7 +412,7 @@ h3_conn_gone(struct wt_conn *c)
 		free(d);
 	}
 	c->control = NULL;
-	if (!wt->server)
+	if (c->known)
 		wt->ev->conn_closed(wt->cfg.ctx, c,
 		    c->why != NULL ? c->why : "");
 }

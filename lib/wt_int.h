@@ -87,6 +87,7 @@ struct wt_conn {
 	uint8_t tls_done;      /* the TLS session may go */
 	uint8_t close_asked;   /* wt_conn_close() */
 	uint8_t ended;	       /* a session has ended and is to be reported */
+	uint8_t known;	       /* the program is owed a conn_closed */
 	uint8_t sends_datagram_next; /* takes turns with streams */
 	uint8_t data_blocked;  /* the peer's connection window is full */
 	/* HTTP/3. */
@@ -113,7 +114,7 @@ struct wt_conn {
 	uint8_t *close_packet;	/* CLOSING: said again to late packets */
 	size_t close_len;
 	unsigned late;		/* packets since */
-	char *why;		/* client: for conn_closed */
+	char *why;		/* for conn_closed */
 };
 
 enum wt_session_state {

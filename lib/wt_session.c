@@ -131,6 +131,7 @@ wt_session_opened(struct wt_session *s)
 
 	s->state = SESSION_OPEN;
 	s->silent = 0;
+	s->c->known = 1;
 	wt->stats.sessions_total++;
 	wt->stats.sessions_active++;
 	h3_frames_connected(s->st->u.frames);
