@@ -141,8 +141,8 @@ void bus_read_close(struct bus *b, int reader);
 /* 1 once every reader has been told its position. */
 int bus_reading(const struct bus *b);
 
-/* 1: hand out no messages for now; receipts go on. What waits is bounded by
- * the permits and a few messages in the socket. */
+/* 1: receive nothing for now, for a caller that cannot take messages. What
+ * waits is bounded by the permits and a few messages in the socket. */
 void bus_pause(struct bus *b, int on);
 
 /* What to poll for, computed from the state; ask before each poll. */
