@@ -60,7 +60,8 @@ start() {
 	fifo=$T/$name.ready
 	rm -f "$fifo"
 	mkfifo "$fifo"
-	"$@" --ready-fd 9 9>"$fifo" 2>"$T/$name.err" &
+	# <&0: without it the shell gives a background command /dev/null.
+	"$@" --ready-fd 9 <&0 9>"$fifo" 2>"$T/$name.err" &
 	PID=$!
 	PIDS+=("$PID")
 	echo "$PID" >"$T/$name.pid"
