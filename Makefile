@@ -55,6 +55,11 @@ LIB_SRCS += lib/chunks.c lib/cidmap.c lib/timerq.c lib/udp.c lib/tls.c \
 
 # Programs: sources and libraries of each.
 PROGRAMS :=
+PROGRAMS += wt-accept
+wt-accept_SRCS := wt-accept/main.c wt-accept/events.c wt-accept/output.c \
+	wt-accept/control.c wt-accept/sessions.c wt-accept/request.c \
+	wt-accept/report.c
+wt-accept_LIBS := $(QUIC) $(ZMQ)
 PROGRAMS += demux
 demux_SRCS := demux/main.c demux/report.c demux/demux.c demux/hold.c
 
@@ -89,6 +94,11 @@ UNIT_TESTS += test_entry test_bmsg
 test_entry_LIBS = $(CRC)
 test_conf_LIBS := $(YAML)
 UNIT_TESTS += test_h3frame test_capsule test_h3field
+UNIT_TESTS += test_accept_output test_accept_request test_accept_control
+test_accept_output_SRCS := wt-accept/output.c
+test_accept_request_SRCS := wt-accept/request.c
+test_accept_request_LIBS := $(ZMQ)
+test_accept_control_SRCS := wt-accept/control.c wt-accept/sessions.c
 test_h3field_LIBS := $(QUIC)
 UNIT_TESTS += test_sink_video test_sink_audio test_sink_chat
 UNIT_TESTS += test_sink_route test_recording
