@@ -75,6 +75,10 @@ sink-chat_LIBS = $(ZMQ) $(CRC) $(JSON)
 # Programs that only tests and benches use: into build/tests/bin.
 TEST_PROGRAMS :=
 TEST_PROGRAMS += mkrecords catrecords
+TEST_PROGRAMS += sinkdrive
+sinkdrive_SRCS := tests/sinkdrive.c tests/sinkdrive_bus.c \
+	tests/sinkdrive_payload.c
+sinkdrive_LIBS = $(ZMQ) $(CRC)
 mkrecords_SRCS := tests/mkrecords.c
 catrecords_SRCS := tests/catrecords.c
 
@@ -110,9 +114,11 @@ test_sink_audio_LIBS := -lm
 test_sink_chat_SRCS := sink-chat/chat.c
 test_sink_chat_LIBS := $(JSON)
 
-UNIT_TESTS += test_wt_loop
+UNIT_TESTS += test_wt_loop test_wt_bad
 test_wt_loop_SRCS := tests/unit/wt_pair.c
 test_wt_loop_LIBS := $(QUIC)
+test_wt_bad_SRCS := tests/unit/wt_pair.c tests/unit/rawquic.c
+test_wt_bad_LIBS := $(QUIC)
 
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=

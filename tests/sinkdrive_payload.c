@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "be.h"
+#include "log.h"
+#include "opt.h"
+#include "sinkdrive.h"
+
+#define FILE_SIZE_MAX (16 << 20)
+
+/* The fixed parts of each kind; the rest is filler. */
+#define JPEG_HEAD "\xff\xd8\xff\xc0\0\x0b\x08\x01\xe0\x02\x80\x01\x01\x11\0" \
+	"\xff\xda\0\x08\x01\x01\0\0\x3f\0"
+#define JPEG_TAIL "\xff\xd9"
+#define VP8_HEAD "WCV1\x01\x01\0\0\x01\x40\0\xf0\0\0\0\0\0\0\0\x01\0\0\0\0" \
+	"\x90\0\0\x9d\x01\x2a\x40\x01\xf0\0"
+#define PCM_HEAD "PCM1\0\0\xac\x44\0\x01\0\x10\0\0\0\0\0\0\0\x01"
+#define CHAT_HEAD "{\"message_id\":1,\"timestamp\":1700000000.5," \
+	"\"user\":\"ann\",\"type\":\"text\",\"message\":\""
+#define CHAT_TAIL "\"}"
+
+#define PART(s) s, sizeof(s) - 1
+
+static const struct {
+	const char *kind, *head;
+	size_t headlen;
+	const char *tail;
+	size_t taillen;
+} kinds[] = {
+	{ "jpeg", PART(JPEG_HEAD), PART(JPEG_TAIL) },
+	{ "vp8", PART(VP8_HEAD), PART("") },
+	{ "pcm", PART(PCM_HEAD), PART("") },
+	{ "chat", PART(CHAT_HEAD), PART(CHAT_TAIL) },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static uint8_t *
+alloc(size_t n)
+{
+	uint8_t *p = calloc(n + 1, 1);
+
+	if (p == NULL)
+		fatal(EX_OSERR, "calloc");
+	return p;
+}
+
+static void
+payload_file(struct payloads *p, int which)
+{
+	FILE *f = fopen(p->kind, "rb");
+
+	if (f == NULL)
+		fatal(EX_NOINPUT, "%s", p->kind);
+	p->data[which] = alloc(FILE_SIZE_MAX);
+	p->len[which] = fread(p->data[which], 1, FILE_SIZE_MAX, f);
+	fclose(f);
+}
+
+static void
+payload_kind(struct payloads *p, size_t k, int which)
+{
+	size_t n = kinds[k].headlen + kinds[k].taillen;
+	uint8_t *d;
+
+	n = p->size > n ? p->size : n;
+	d = p->data[which] = alloc(n);
+	p->len[which] = n;
+	memset(d, 'a' + which, n);
+	memcpy(d, kinds[k].head, kinds[k].headlen);
+	memcpy(d + n - kinds[k].taillen, kinds[k].tail, kinds[k].taillen);
+}
+
+void
+payloads_make(struct payloads *p)
+{
+	size_t k = 0;
+
+	while (k < KINDS && strcmp(kinds[k].kind, p->kind) != 0)
+		k++;
+	for (int which = 0; which < 3; which++) {
+		if (k < KINDS)
+			payload_kind(p, k, which);
+		else
+			payload_file(p, which);
+	}
+	/* No kind is good with this much of it. */
+	p->len[2] = p->len[2] < 5 ? p->len[2] : 5;
+}
+
+const uint8_t *
+payloads_get(const struct payloads *p, uint64_t i, size_t *n)
+{
+	int which = p->bad_every > 0 && (i + 1) % p->bad_every == 0 ?
+	    2 :
+	    (int)(i & 1);
+
+	*n = p->len[which];
+	return p->data[which];
+}
+
+void
+payloads_free(struct payloads *p)
+{
+	for (int which = 0; which < 3; which++)
+		free(p->data[which]);
+}
