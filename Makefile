@@ -50,6 +50,7 @@ LIB_SRCS += lib/recording.c lib/sink_route.c lib/sink_msg.c lib/sink.c
 LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
 	lib/h3field.c lib/sflist.c
 LIB_SRCS += lib/chunks.c lib/cidmap.c lib/timerq.c lib/udp.c lib/tls.c \
+	lib/quicstop.c \
 	lib/quic_io.c lib/quic_server.c lib/quic_client.c lib/quic_conn.c \
 	lib/wt_h3.c lib/wt_session.c lib/wt_datagram.c lib/wt_stream.c lib/wt.c
 
@@ -72,6 +73,12 @@ sink-audio_LIBS = $(ZMQ) $(CRC) -lm
 sink-chat_SRCS := sink-chat/main.c sink-chat/chat.c sink-chat/jsonl.c
 sink-chat_LIBS = $(ZMQ) $(CRC) $(JSON)
 
+PROGRAMS += wt-client
+wt-client_SRCS := wt-client/main.c wt-client/target.c wt-client/source.c \
+	wt-client/cut.c wt-client/synth.c wt-client/load.c wt-client/client.c \
+	wt-client/send.c wt-client/recv.c wt-client/report.c
+wt-client_LIBS := $(QUIC) $(JSON)
+
 # Programs that only tests and benches use: into build/tests/bin.
 TEST_PROGRAMS :=
 TEST_PROGRAMS += mkrecords catrecords
@@ -81,6 +88,11 @@ sinkdrive_SRCS := tests/sinkdrive.c tests/sinkdrive_bus.c \
 sinkdrive_LIBS = $(ZMQ) $(CRC)
 mkrecords_SRCS := tests/mkrecords.c
 catrecords_SRCS := tests/catrecords.c
+TEST_PROGRAMS += hostile
+hostile_SRCS := tests/hostile/hostile.c tests/hostile/rawquic.c
+hostile_LIBS := $(QUIC)
+TEST_PROGRAMS += recctl
+recctl_SRCS := tests/recctl.c
 
 # Unit tests: tests/unit/NAME.c, with the objects and libraries it needs
 # besides the library.
@@ -96,6 +108,9 @@ test_sock_SRCS := tests/unit/forked.c
 UNIT_TESTS += test_dmsg test_conf
 UNIT_TESTS += test_entry test_bmsg
 test_entry_LIBS = $(CRC)
+UNIT_TESTS += test_segment
+test_segment_SRCS := topic-bus/segment.c topic-bus/segment_scan.c topic-bus/files.c
+test_segment_LIBS = $(CRC)
 test_conf_LIBS := $(YAML)
 UNIT_TESTS += test_h3frame test_capsule test_h3field
 UNIT_TESTS += test_accept_output test_accept_request test_accept_control
@@ -125,8 +140,10 @@ FUZZERS :=
 FUZZERS += fuzz_rec fuzz_track fuzz_demux
 fuzz_demux_SRCS := demux/demux.c demux/hold.c
 FUZZERS += fuzz_dmsg fuzz_conf
-FUZZERS += fuzz_entry fuzz_bmsg
+FUZZERS += fuzz_entry fuzz_bmsg fuzz_segment
 fuzz_entry_LIBS = $(CRC)
+fuzz_segment_SRCS := $(test_segment_SRCS)
+fuzz_segment_LIBS = $(CRC)
 fuzz_conf_LIBS := $(YAML)
 FUZZERS += fuzz_h3 fuzz_capsule fuzz_field
 fuzz_field_LIBS := $(QUIC)
