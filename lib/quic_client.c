@@ -45,6 +45,9 @@ client_conn_init(struct wt_conn *c, struct wt_sock *so, struct udp_addr *remote,
 		return -1;
 	}
 	ngtcp2_conn_set_tls_native_handle(c->qc, c->tls.session);
+	if (c->wt->cfg.keep_alive_ms != 0)
+		ngtcp2_conn_set_keep_alive_timeout(c->qc,
+		    c->wt->cfg.keep_alive_ms * WT_NS_PER_MS);
 	return 0;
 }
 

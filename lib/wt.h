@@ -121,6 +121,7 @@ struct wt_config {
 	enum wt_retry retry;
 	/* Client. */
 	const char *ca_file; /* PEM; NULL: the system's */
+	uint64_t keep_alive_ms; /* PING after this much silence; 0: never */
 	const uint8_t *cert_sha256; /* 32 bytes: accept just this certificate
 				     * (DER hash), instead of a CA */
 	/* Both. */
