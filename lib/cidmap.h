@@ -1,6 +1,7 @@
 /*
- * Connection ids to connections: a hash table, keyed by SipHash with a random
- * key since strangers choose some of the ids (RFC 9000 section 7.2).
+ * Connection ids to connections, and other short keys to what they stand for:
+ * a hash table, keyed by SipHash with a random key since strangers choose some
+ * of the ids (RFC 9000 section 7.2).
  */
 #ifndef SLUICE_CIDMAP_H
 #define SLUICE_CIDMAP_H

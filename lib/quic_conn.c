@@ -192,14 +192,6 @@ on_stream_reset(ngtcp2_conn *qc, int64_t id, uint64_t final_size, uint64_t code,
 }
 
 static int
-on_stop_sending(ngtcp2_conn *qc, int64_t id, uint64_t code, void *user,
-    void *stream)
-{
-	(void)qc, (void)id, (void)user;
-	return stream == NULL ? 0 : on_rc(h3_stream_stop(stream, code));
-}
-
-static int
 on_max_stream_data(ngtcp2_conn *qc, int64_t id, uint64_t max, void *user,
     void *stream)
 {
@@ -286,7 +278,7 @@ quic_callbacks(ngtcp2_callbacks *cb, int server)
 	*cb = (ngtcp2_callbacks){
 		.recv_crypto_data = on_crypto_data,
 		.encrypt = ngtcp2_crypto_encrypt_cb,
-		.decrypt = ngtcp2_crypto_decrypt_cb,
+		.decrypt = quic_decrypt,
 		.hp_mask = ngtcp2_crypto_hp_mask_cb,
 		.update_key = ngtcp2_crypto_update_key_cb,
 		.delete_crypto_aead_ctx =
@@ -303,7 +295,6 @@ quic_callbacks(ngtcp2_callbacks *cb, int server)
 		.acked_stream_data_offset = on_stream_acked,
 		.stream_close = on_stream_close,
 		.stream_reset = on_stream_reset,
-		.stream_stop_sending = on_stop_sending,
 		.extend_max_stream_data = on_max_stream_data,
 		.recv_datagram = on_datagram,
 		.rand = on_rand,

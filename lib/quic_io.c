@@ -2,8 +2,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "log.h"
-#include "stage.h"
+#include "quicstop.h"
 #include "wt_int.h"
 
 #define IO_READS 16   /* receiving calls on a socket per turn */
@@ -51,6 +50,39 @@ quic_conn_late(struct wt_conn *c, const ngtcp2_path *path)
 		quic_send(c->wt, path, c->close_packet, c->close_len, 0);
 }
 
+/* What the packet being read says about stopping. The decryption callback has
+ * no context; there is one packet at a time. */
+static struct quicstop quic_stops[QUICSTOP_MAX];
+static size_t quic_nstops;
+
+int
+quic_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
+    const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *p, size_t n,
+    const uint8_t *nonce, size_t noncelen, const uint8_t *aad, size_t aadlen)
+{
+	int rc = ngtcp2_crypto_decrypt_cb(dest, aead, ctx, p, n, nonce,
+	    noncelen, aad, aadlen);
+
+	if (rc == 0 && n > aead->max_overhead)
+		quic_nstops += quicstop_find(dest, n - aead->max_overhead,
+		    quic_stops + quic_nstops, QUICSTOP_MAX - quic_nstops);
+	return rc;
+}
+
+static int
+quic_tell_stops(struct wt_conn *c)
+{
+	struct wt_stream *st;
+
+	for (size_t i = 0; i < quic_nstops; i++) {
+		st = wt_stream_writable(c, quic_stops[i].id);
+		if (st != NULL && !st->tx_done &&
+		    h3_stream_stop(st, quic_stops[i].code) == -1)
+			return NGTCP2_ERR_CALLBACK_FAILURE;
+	}
+	return 0;
+}
+
 static void
 quic_conn_input(struct wt_conn *c, const ngtcp2_path *path,
     const ngtcp2_pkt_info *pi, const uint8_t *p, size_t n)
@@ -61,7 +93,10 @@ quic_conn_input(struct wt_conn *c, const ngtcp2_path *path,
 		quic_conn_late(c, path);
 		return;
 	}
+	quic_nstops = 0;
 	rc = ngtcp2_conn_read_pkt(c->qc, path, pi, p, n, c->wt->now);
+	if (rc == 0 && quic_nstops > 0)
+		rc = quic_tell_stops(c);
 	quic_conn_dirty(c);
 	if (rc != 0)
 		quic_conn_failed(c, rc);

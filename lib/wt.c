@@ -218,6 +218,7 @@ wt_new(const struct wt_config *cfg, int server)
 	TAILQ_INIT(&wt->dirty);
 	TAILQ_INIT(&wt->dead);
 	cidmap_init(&wt->cids);
+	cidmap_init(&wt->writable);
 	wt->handshakes.per_second = cfg->max_handshakes_per_second;
 	wt->stateless.per_second = WT_STATELESS_PER_S;
 	wt->timerfd_at = TIMERQ_NEVER;
@@ -287,6 +288,7 @@ wt_free(struct wt *wt)
 	close(wt->epfd);
 	timerq_free(&wt->timers);
 	cidmap_free(&wt->cids);
+	cidmap_free(&wt->writable);
 	tls_free(wt->tls);
 	free(wt->rx);
 	free(wt->tx);
@@ -449,8 +451,9 @@ wt_conn_close(struct wt_conn *c)
 int
 wt_conn_update_keys(struct wt_conn *c)
 {
+	wt_tick(c->wt);
 	if (c->state != CONN_OPEN ||
-	    ngtcp2_conn_initiate_key_update(c->qc, stage_monotonic()) != 0)
+	    ngtcp2_conn_initiate_key_update(c->qc, c->wt->now) != 0)
 		return -1;
 	quic_conn_dirty(c);
 	return 0;

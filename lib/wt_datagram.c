@@ -104,7 +104,8 @@ wt_waiting_admit(struct wt_session *s)
 
 	if (c->nwaiting == 0)
 		return;
-	for (st = TAILQ_FIRST(&c->streams); st != NULL; st = next) {
+	for (st = TAILQ_FIRST(&c->streams);
+	     st != NULL && s->state == SESSION_OPEN; st = next) {
 		struct buf *b;
 		int fin;
 
@@ -115,12 +116,16 @@ wt_waiting_admit(struct wt_session *s)
 		b = st->u.wait.buf;
 		fin = st->u.wait.fin;
 		st->u.wait.buf = NULL;
+		if (st->over)
+			st->rx_done = 0;
 		wt_stream_join(st, s);
-		if (b == NULL)
-			continue;
-		wt_stream_deliver(st, buf_data(b), buf_len(b), fin);
-		buf_free(b);
-		free(b);
+		if (b != NULL) {
+			wt_stream_deliver(st, buf_data(b), buf_len(b), fin);
+			buf_free(b);
+			free(b);
+		}
+		if (st->over)
+			h3_stream_close(st);
 	}
 	datagrams_release(c, s->id, s);
 	if (c->nwaiting == 0)
@@ -142,6 +147,8 @@ wt_waiting_reject(struct wt_conn *c, int64_t id, uint64_t code)
 		c->wt->stats.buffered_rejected++;
 		wt_stream_become(st, KIND_IGNORED);
 		wt_stream_abort(st, code);
+		if (st->over)
+			wt_stream_free(st);
 	}
 	datagrams_release(c, id, NULL);
 	if (c->nwaiting == 0)

@@ -334,6 +334,11 @@ h3_stream_close(struct wt_stream *st)
 	struct wt *wt = st->c->wt;
 	struct wt_session *s = st->s;
 
+	if (st->kind == KIND_WAITING) {
+		/* All of it came; the session may still come. */
+		st->over = st->tx_done = st->rx_done = 1;
+		return 0;
+	}
 	if (st->kind == KIND_REQUEST && s != NULL) {
 		wt_session_end(s, 0, "", 0);
 	} else if (st->kind == KIND_WT) {

@@ -175,6 +175,7 @@ struct wt_stream {
 	uint8_t tx_done; /* nothing may be sent any more */
 	uint8_t rx_done; /* nothing is of interest any more */
 	uint8_t paused;
+	uint8_t over;	 /* KIND_WAITING: QUIC is through with it */
 	union {
 		struct h3_prefix prefix; /* KIND_NEW */
 		struct h3_frames *frames; /* KIND_CONTROL, KIND_REQUEST */
@@ -205,6 +206,8 @@ struct wt {
 	size_t nsocks;
 	size_t nstuck; /* sockets that are full */
 	struct cidmap cids;
+	struct cidmap writable; /* streams we may write to, by connection and
+				 * stream id: ngtcp2 cannot be asked */
 	struct timerq timers;
 	struct wt_conns conns, dirty, dead;
 	uint64_t nconns;
@@ -233,6 +236,10 @@ uint64_t wt_rate_left(struct wt_rate *r, uint64_t now);
 /* quic_io.c */
 void quic_read_socket(struct wt *wt, struct wt_sock *so);
 void quic_conn_write(struct wt_conn *c);
+/* Decrypts, and takes note of STOP_SENDING. */
+int quic_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
+    const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *p, size_t n,
+    const uint8_t *nonce, size_t noncelen, const uint8_t *aad, size_t aadlen);
 /* One packet outside of the batches. */
 void quic_send(struct wt *wt, const ngtcp2_path *path, uint8_t *data,
     size_t len, uint8_t ecn);
@@ -293,6 +300,7 @@ void wt_waiting_reject(struct wt_conn *c, int64_t id, uint64_t code);
 struct wt_stream *wt_stream_new(struct wt_conn *c, int64_t id, enum wt_kind kind,
     int local);
 void wt_stream_free(struct wt_stream *st);
+struct wt_stream *wt_stream_writable(struct wt_conn *c, int64_t id);
 void wt_stream_become(struct wt_stream *st, enum wt_kind kind);
 void wt_stream_join(struct wt_stream *st, struct wt_session *s);
 void wt_stream_deliver(struct wt_stream *st, const uint8_t *p, size_t n,

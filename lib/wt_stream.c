@@ -7,10 +7,25 @@
 
 /* ----------------------------------------------- every kind of stream */
 
+struct writable_key {
+	const struct wt_conn *c;
+	int64_t id;
+};
+
+struct wt_stream *
+wt_stream_writable(struct wt_conn *c, int64_t id)
+{
+	struct writable_key key = { c, id };
+
+	return cidmap_get(&c->wt->writable, (const uint8_t *)&key,
+	    sizeof(key));
+}
+
 struct wt_stream *
 wt_stream_new(struct wt_conn *c, int64_t id, enum wt_kind kind, int local)
 {
 	struct wt_stream *st = calloc(1, sizeof(*st));
+	struct writable_key key = { c, id };
 
 	if (st == NULL)
 		fatal(EX_OSERR, "calloc");
@@ -23,6 +38,9 @@ wt_stream_new(struct wt_conn *c, int64_t id, enum wt_kind kind, int local)
 		st->rx_done = 1;
 	if (st->uni && !local)
 		st->tx_done = 1;
+	else
+		cidmap_put(&c->wt->writable, (const uint8_t *)&key,
+		    sizeof(key), st);
 	TAILQ_INSERT_TAIL(&c->streams, st, link);
 	ngtcp2_conn_set_stream_user_data(c->qc, id, st);
 	return st;
@@ -64,7 +82,9 @@ void
 wt_stream_free(struct wt_stream *st)
 {
 	struct wt_conn *c = st->c;
+	struct writable_key key = { c, st->id };
 
+	cidmap_del(&c->wt->writable, (const uint8_t *)&key, sizeof(key), st);
 	TAILQ_REMOVE(st->kind == KIND_WT ? &st->s->streams : &c->streams, st,
 	    link);
 	wt_stream_become(st, KIND_IGNORED);
