@@ -1,7 +1,8 @@
 /*
  * catrecords: what a stream of records holds, a line each; with --tracks the
  * packets of each track go to a file of its own, whole and in order, so that
- * two runs can be compared with diff -r.
+ * two runs can be compared with diff -r; with --stream the bytes of one stream
+ * are written instead of lines.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -20,11 +21,15 @@
 #define FILES_MAX 1000
 
 static const char *tracks_dir;
+static int64_t stream = -1;
 static int quiet;
 
 static const struct opt opts[] = {
 	{ "tracks", OPT_STRING, &tracks_dir, "DIR",
 	    "append the packets of track T to DIR/T", 0, 0, NULL },
+	{ "stream", OPT_INT, &stream, "N",
+	    "the bytes of stream N (of any session) and nothing else", 0, 0,
+	    NULL },
 	{ "quiet", OPT_FLAG, &quiet, NULL, "no lines", 0, 0, NULL },
 	{ NULL, OPT_FLAG, NULL, NULL, NULL, 0, 0, NULL },
 };
@@ -87,6 +92,13 @@ on_record(const struct rec *r)
 {
 	struct track_header h;
 
+	if (stream != -1) {
+		if (r->type == REC_STREAM_DATA &&
+		    r->stream == (uint64_t)stream &&
+		    fwrite(r->payload, 1, r->len, stdout) != r->len)
+			fatal(EX_IOERR, "stdout");
+		return;
+	}
 	if (!quiet)
 		print_record(r);
 	if (tracks_dir == NULL || r->type != REC_PACKET)
