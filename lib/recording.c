@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -46,6 +47,8 @@ recorder_open(struct recorder *rr, const char *name, const char *dir,
 		log_warn("--record %s", dir);
 		return -1;
 	}
+	/* A file over the limit of the process is an error like any other. */
+	signal(SIGXFSZ, SIG_IGN);
 	rr->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rr->dir == -1) {
 		log_warn("--record %s", dir);

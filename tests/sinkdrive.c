@@ -26,10 +26,9 @@
 
 static const char *sink_endpoint, *bus_endpoint, *track = "live",
 				  *track_type = "video", *fault = "none";
-static struct opt_list headers;
+static struct opt_list headers, payloads;
 static int64_t packets = 1000, streams = 1, batch = 64, timeout_ms = 30000,
 	       sink_pid, bad_every, size = 1200, rate, ready_fd = -1;
-static const char *kind = "jpeg";
 static int datagrams, no_close;
 
 static const struct opt opts[] = {
@@ -39,8 +38,9 @@ static const struct opt opts[] = {
 	    "be its topic-bus here", 0, 0, NULL },
 	{ "packets", OPT_INT, &packets, "N", "packets to send", 0, INT64_MAX,
 	    NULL },
-	{ "payload", OPT_STRING, &kind, "KIND",
-	    "jpeg, vp8, pcm, chat, or a file", 0, 0, NULL },
+	{ "payload", OPT_LIST, &payloads, "KIND",
+	    "jpeg, vp8, pcm, chat, or a file; several take turns", 0, 0,
+	    NULL },
 	{ "size", OPT_SIZE, &size, "BYTES", "of a payload that is made", 0,
 	    TRACK_PACKET_MAX, NULL },
 	{ "bad-every", OPT_INT, &bad_every, "N", "break every Nth payload", 0,
@@ -392,9 +392,12 @@ main(int argc, char **argv)
 	if (bus_endpoint != NULL)
 		fakebus_open(&bus, zmq, bus_endpoint);
 	stage_instance(d.route, sizeof(d.route));
-	d.payloads = (struct payloads){ .kind = kind, .size = (size_t)size,
-		.bad_every = (uint64_t)bad_every };
-	payloads_make(&d.payloads);
+	d.payloads.size = (size_t)size;
+	d.payloads.bad_every = (uint64_t)bad_every;
+	for (int i = 0; i < payloads.n; i++)
+		payloads_add(&d.payloads, payloads.v[i]);
+	if (payloads.n == 0)
+		payloads_add(&d.payloads, "jpeg");
 	d.total = (uint64_t)packets + (no_close ? 1 : 2);
 	if (strcmp(fault, "early") == 0)
 		send_packets(&d, "early", 7, 1);

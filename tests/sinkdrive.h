@@ -5,17 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Payloads by number: the same number is the same bytes. */
+/* Payloads by number, in turn: the same number is the same bytes. */
+#define PAYLOADS_MAX 64
+
 struct payloads {
-	const char *kind;  /* jpeg, vp8, pcm, chat, or a file's name */
-	size_t size;	   /* bytes, for what is made */
+	size_t size;	    /* bytes, for what is made */
 	uint64_t bad_every; /* every so many-th is broken; 0: none */
-	uint8_t *data[3];  /* two good ones and the broken one */
-	size_t len[3];
+	uint8_t *data[PAYLOADS_MAX];
+	size_t len[PAYLOADS_MAX];
+	size_t n;
 };
 
-/* Exits EX_USAGE or EX_NOINPUT when there is no such kind or file. */
-void payloads_make(struct payloads *p);
+/* Adds one: jpeg, vp8, pcm, chat, or a file. Exits EX_NOINPUT when there is
+ * no such file. */
+void payloads_add(struct payloads *p, const char *kind);
 const uint8_t *payloads_get(const struct payloads *p, uint64_t i, size_t *n);
 void payloads_free(struct payloads *p);
 

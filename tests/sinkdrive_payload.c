@@ -9,6 +9,7 @@
 #include "sinkdrive.h"
 
 #define FILE_SIZE_MAX (16 << 20)
+#define BAD_LEN 5
 
 /* The fixed parts of each kind; the rest is filler. */
 #define JPEG_HEAD "\xff\xd8\xff\xc0\0\x0b\x08\x01\xe0\x02\x80\x01\x01\x11\0" \
@@ -47,62 +48,62 @@ alloc(size_t n)
 }
 
 static void
-payload_file(struct payloads *p, int which)
+payload_file(struct payloads *p, const char *name)
 {
-	FILE *f = fopen(p->kind, "rb");
+	FILE *f = fopen(name, "rb");
 
 	if (f == NULL)
-		fatal(EX_NOINPUT, "%s", p->kind);
-	p->data[which] = alloc(FILE_SIZE_MAX);
-	p->len[which] = fread(p->data[which], 1, FILE_SIZE_MAX, f);
+		fatal(EX_NOINPUT, "%s", name);
+	p->data[p->n] = alloc(FILE_SIZE_MAX);
+	p->len[p->n] = fread(p->data[p->n], 1, FILE_SIZE_MAX, f);
 	fclose(f);
 }
 
 static void
-payload_kind(struct payloads *p, size_t k, int which)
+payload_kind(struct payloads *p, size_t k)
 {
 	size_t n = kinds[k].headlen + kinds[k].taillen;
 	uint8_t *d;
 
 	n = p->size > n ? p->size : n;
-	d = p->data[which] = alloc(n);
-	p->len[which] = n;
-	memset(d, 'a' + which, n);
+	d = p->data[p->n] = alloc(n);
+	p->len[p->n] = n;
+	memset(d, 'a', n);
 	memcpy(d, kinds[k].head, kinds[k].headlen);
 	memcpy(d + n - kinds[k].taillen, kinds[k].tail, kinds[k].taillen);
 }
 
 void
-payloads_make(struct payloads *p)
+payloads_add(struct payloads *p, const char *kind)
 {
 	size_t k = 0;
 
-	while (k < KINDS && strcmp(kinds[k].kind, p->kind) != 0)
+	while (k < KINDS && strcmp(kinds[k].kind, kind) != 0)
 		k++;
-	for (int which = 0; which < 3; which++) {
-		if (k < KINDS)
-			payload_kind(p, k, which);
-		else
-			payload_file(p, which);
-	}
-	/* No kind is good with this much of it. */
-	p->len[2] = p->len[2] < 5 ? p->len[2] : 5;
+	if (p->n == PAYLOADS_MAX)
+		fatalx(EX_USAGE, "too many payloads");
+	if (k < KINDS)
+		payload_kind(p, k);
+	else
+		payload_file(p, kind);
+	p->n++;
 }
 
 const uint8_t *
 payloads_get(const struct payloads *p, uint64_t i, size_t *n)
 {
-	int which = p->bad_every > 0 && (i + 1) % p->bad_every == 0 ?
-	    2 :
-	    (int)(i & 1);
+	size_t which = i % p->n;
 
 	*n = p->len[which];
+	/* No kind is good with this much of it. */
+	if (p->bad_every > 0 && (i + 1) % p->bad_every == 0 && *n > BAD_LEN)
+		*n = BAD_LEN;
 	return p->data[which];
 }
 
 void
 payloads_free(struct payloads *p)
 {
-	for (int which = 0; which < 3; which++)
-		free(p->data[which]);
+	for (size_t i = 0; i < p->n; i++)
+		free(p->data[i]);
 }
