@@ -79,6 +79,12 @@ wt-client_SRCS := wt-client/main.c wt-client/target.c wt-client/source.c \
 	wt-client/send.c wt-client/recv.c wt-client/report.c
 wt-client_LIBS := $(QUIC) $(JSON)
 
+PROGRAMS += route
+route_SRCS := route/main.c route/loop.c route/report.c route/dispatch.c \
+	route/endpoint.c route/control.c route/queue.c route/batch.c \
+	route/streams.c route/router.c route/config.c
+route_LIBS = $(ZMQ) $(YAML)
+
 # Programs that only tests and benches use: into build/tests/bin.
 TEST_PROGRAMS :=
 TEST_PROGRAMS += mkrecords catrecords
@@ -87,6 +93,9 @@ sinkdrive_SRCS := tests/sinkdrive.c tests/sinkdrive_bus.c \
 	tests/sinkdrive_payload.c
 sinkdrive_LIBS = $(ZMQ) $(CRC)
 mkrecords_SRCS := tests/mkrecords.c
+TEST_PROGRAMS += testsink
+testsink_SRCS := tests/testsink.c
+testsink_LIBS = $(ZMQ)
 catrecords_SRCS := tests/catrecords.c
 TEST_PROGRAMS += hostile
 hostile_SRCS := tests/hostile/hostile.c tests/hostile/rawquic.c
@@ -129,11 +138,25 @@ test_sink_audio_LIBS := -lm
 test_sink_chat_SRCS := sink-chat/chat.c
 test_sink_chat_LIBS := $(JSON)
 
-UNIT_TESTS += test_wt_loop test_wt_bad
+UNIT_TESTS += test_wt_loop test_wt_flow test_wt_quic test_wt_bad
 test_wt_loop_SRCS := tests/unit/wt_pair.c
 test_wt_loop_LIBS := $(QUIC)
+test_wt_flow_SRCS := tests/unit/wt_pair.c
+test_wt_flow_LIBS := $(QUIC)
+test_wt_quic_SRCS := tests/unit/wt_pair.c
+test_wt_quic_LIBS := $(QUIC)
 test_wt_bad_SRCS := tests/unit/wt_pair.c tests/unit/rawquic.c
 test_wt_bad_LIBS := $(QUIC)
+
+UNIT_TESTS += test_client_cut test_client_synth test_client_source
+test_client_cut_SRCS := wt-client/cut.c sink-video/chunk.c sink-video/vp8.c \
+	sink-audio/pcm.c
+test_client_cut_LIBS := -lm
+test_client_synth_SRCS := wt-client/synth.c wt-client/cut.c \
+	sink-video/jpeg.c sink-audio/pcm.c sink-chat/chat.c
+test_client_synth_LIBS := $(JSON) -lm
+test_client_source_SRCS := wt-client/source.c wt-client/cut.c \
+	wt-client/synth.c wt-client/target.c
 
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
@@ -147,6 +170,8 @@ fuzz_segment_LIBS = $(CRC)
 fuzz_conf_LIBS := $(YAML)
 FUZZERS += fuzz_h3 fuzz_capsule fuzz_field
 fuzz_field_LIBS := $(QUIC)
+FUZZERS += fuzz_cut
+fuzz_cut_SRCS := wt-client/cut.c
 FUZZERS += fuzz_jpeg fuzz_chunk fuzz_pcm fuzz_chat
 fuzz_jpeg_SRCS := sink-video/jpeg.c
 fuzz_chunk_SRCS := sink-video/vp8.c sink-video/chunk.c

@@ -247,6 +247,18 @@ sock_connect(const char *endpoint, int timeout_ms)
 }
 
 int
+sock_connect_try(const char *endpoint, int timeout_ms)
+{
+	struct sock_addrs a;
+
+	if (sock_resolve(endpoint, 0, &a) == -1) {
+		errno = EINVAL;
+		return -1;
+	}
+	return sock_connect_any(&a, timeout_ms);
+}
+
+int
 sock_accept(int fd)
 {
 	return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -22,6 +22,10 @@ int sock_listen(const char *endpoint, int mode);
  */
 int sock_connect(const char *endpoint, int timeout_ms);
 
+/* The same, one attempt: -1 with errno and without a line when nobody listens
+ * or a tcp: peer does not answer within timeout_ms. */
+int sock_connect_try(const char *endpoint, int timeout_ms);
+
 /* accept4 without blocking; -1 when there is nobody. */
 int sock_accept(int fd);
 
