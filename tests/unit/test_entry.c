@@ -211,6 +211,31 @@ props_round_trip(void **state)
 }
 
 static void
+props_of_two_maps(void **state)
+{
+	struct props a = { 0 }, b = { 0 };
+
+	(void)state;
+	assert_int_equal(props_append(&a, &b), 0);
+	assert_int_equal(props_len(&a), 1);
+	props_add_uint(&b, "one", 1);
+	props_add_str(&b, "two", "2");
+	assert_int_equal(props_append(&a, &b), 0);
+	assert_int_equal(props_len(&a), props_len(&b));
+	assert_memory_equal(props_data(&a), props_data(&b), props_len(&b));
+	props_add_bool(&a, "three", 1);
+	assert_int_equal(props_append(&a, &b), 0);
+	assert_int_equal(a.count, 5);
+	assert_int_equal(props_check(props_data(&a), props_len(&a)), 0);
+	/* Not more than any map may hold. */
+	while (props_append(&a, &b) == 0)
+		assert_true(a.count <= PROPS_COUNT_MAX);
+	assert_int_equal(props_check(props_data(&a), props_len(&a)), 0);
+	props_free(&a);
+	props_free(&b);
+}
+
+static void
 props_are_bounded(void **state)
 {
 	static char big[ENTRY_PROPS_MAX];
@@ -306,6 +331,7 @@ main(void)
 		cmocka_unit_test(limits_of_fields),
 		cmocka_unit_test(content_is_checked),
 		cmocka_unit_test(props_round_trip),
+		cmocka_unit_test(props_of_two_maps),
 		cmocka_unit_test(props_are_bounded),
 		cmocka_unit_test(props_refused),
 		cmocka_unit_test(topic_names),
