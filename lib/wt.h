@@ -239,6 +239,8 @@ int wt_stream_write(struct wt_stream *st, const void *data, size_t len,
     int fin);
 /* Bytes queued or in flight, not yet acknowledged. */
 size_t wt_stream_unacked(const struct wt_stream *st);
+/* Of these, bytes that no packet has held yet. */
+size_t wt_stream_unsent(const struct wt_stream *st);
 /* RESET_STREAM (sending side) and STOP_SENDING (receiving side). */
 void wt_stream_reset(struct wt_stream *st, uint32_t code);
 void wt_stream_stop(struct wt_stream *st, uint32_t code);

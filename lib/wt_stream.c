@@ -305,6 +305,12 @@ wt_stream_unacked(const struct wt_stream *st)
 	return st->tx_done ? 0 : st->tx.unacked;
 }
 
+size_t
+wt_stream_unsent(const struct wt_stream *st)
+{
+	return st->tx_done ? 0 : st->tx.unsent;
+}
+
 void
 wt_stream_reset(struct wt_stream *st, uint32_t code)
 {

@@ -352,6 +352,7 @@ load_init(struct load *l, const struct load_config *cfg)
 
 	*l = (struct load){ .cfg = cfg };
 	TAILQ_INIT(&l->ready);
+	TAILQ_INIT(&l->sending);
 	wake_init(&l->stop, l, load_stop);
 	wake_init(&l->migrate, l, load_fire_migrate);
 	wake_init(&l->rebind, l, load_fire_rebind);
@@ -463,6 +464,7 @@ load_run(struct load *l, int signal_fd, struct metrics *m)
 		wakes_run(l);
 		flows_run(l);
 		wt_flush(l->wt);
+		flows_sent(l);
 		receive_flush(l);
 		metrics_ns = metrics_tick(m, l->now);
 		n = load_pollfds(l, signal_fd, fds, SLOT_WT + 1);

@@ -112,8 +112,9 @@ struct flow {
 	struct buf datagram; /* made, but not taken yet */
 	uint64_t due;	     /* ns: when the next packet may be made */
 	struct wake wake;
-	TAILQ_ENTRY(flow) link;
+	TAILQ_ENTRY(flow) link, sending_link;
 	int ready;   /* in load->ready */
+	int sending; /* in load->sending */
 	int hungry;  /* waits for stdin */
 	int ended;   /* makes no more packets */
 	int done;    /* and has written all it made */
@@ -192,6 +193,7 @@ struct load {
 	size_t ended;	    /* clients in CLIENT_ENDED */
 	size_t answered, nsessions; /* sessions: answered or failed; in all */
 	struct flows ready;
+	struct flows sending; /* --split: wrote pieces that are not sent yet */
 	struct flow *reader; /* whose source is stdin, NULL */
 	int started, stopping;
 	int over;	     /* leave the loop now */
@@ -254,6 +256,7 @@ void flow_start(struct flow *f, uint64_t at);
 void flow_stop(struct flow *f); /* no more packets */
 void flow_ready(struct flow *f);
 void flows_run(struct load *l); /* a turn for each that is ready */
+void flows_sent(struct load *l); /* after wt_flush() */
 void out_acked(struct out *o);
 void out_stopped(struct out *o, uint32_t code);
 void out_closed(struct out *o);

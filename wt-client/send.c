@@ -58,6 +58,8 @@ flow_free(struct flow *f)
 	wake_set(l, &f->wake, TIMERQ_NEVER);
 	if (f->ready)
 		TAILQ_REMOVE(&l->ready, f, link);
+	if (f->sending)
+		TAILQ_REMOVE(&l->sending, f, sending_link);
 	if (l->reader == f)
 		l->reader = NULL;
 	for (size_t i = 0; i < f->nouts; i++) {
@@ -189,14 +191,16 @@ out_open(struct out *o)
 	return 1;
 }
 
-/* --split: one piece a turn. Returns whether it wrote. */
+/* --split: one piece a turn, and only when the one before it has left: two
+ * that wait for leave to be sent would go in one frame. */
 static int
 out_piece(struct out *o)
 {
 	struct load *l = flow_load(o->flow);
 	size_t n = buf_len(&o->pending);
 
-	if (n == 0 || o->st == NULL || wt_stream_unacked(o->st) >= l->bound)
+	if (n == 0 || o->st == NULL || wt_stream_unsent(o->st) > 0 ||
+	    wt_stream_unacked(o->st) >= l->bound)
 		return 0;
 	out_write(o, n < (size_t)l->cfg->split ? n : (size_t)l->cfg->split, 0);
 	return 1;
@@ -289,9 +293,15 @@ flow_run_streams(struct flow *f)
 {
 	int progress = 0;
 
-	if (flow_load(f)->cfg->split != 0)
+	if (flow_load(f)->cfg->split != 0) {
 		for (size_t i = 0; i < f->nouts; i++)
 			progress |= out_piece(&f->outs[i]);
+		if (progress && !f->sending) {
+			f->sending = 1;
+			TAILQ_INSERT_TAIL(&flow_load(f)->sending, f,
+			    sending_link);
+		}
+	}
 	if (!f->ended && flow_all_dead(f))
 		f->ended = 1;
 	if (flow_fill(f) > 0)
@@ -300,7 +310,7 @@ flow_run_streams(struct flow *f)
 		flow_finish(f);
 	else if (!progress)
 		return; /* acknowledgements, stdin or the clock wake it */
-	if (progress)
+	if (progress && !f->sending)
 		flow_ready(f);
 }
 
@@ -387,6 +397,26 @@ flows_run(struct load *l)
 			flow_run_datagrams(f);
 		else
 			flow_run_streams(f);
+	}
+}
+
+void
+flows_sent(struct load *l)
+{
+	struct flow *f, *next;
+
+	for (f = TAILQ_FIRST(&l->sending); f != NULL; f = next) {
+		size_t i = 0;
+
+		next = TAILQ_NEXT(f, sending_link);
+		while (i < f->nouts && (f->outs[i].st == NULL ||
+		    wt_stream_unsent(f->outs[i].st) > 0))
+			i++;
+		if (i == f->nouts && !f->done)
+			continue;
+		f->sending = 0;
+		TAILQ_REMOVE(&l->sending, f, sending_link);
+		flow_ready(f);
 	}
 }
 
