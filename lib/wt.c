@@ -276,6 +276,8 @@ wt_free(struct wt *wt)
 		return;
 	wt_tick(wt);
 	while ((c = TAILQ_FIRST(&wt->conns)) != NULL) {
+		if (c->state == CONN_OPEN)
+			quic_conn_write(c);
 		quic_conn_close(c, H3_NO_ERROR, "closed");
 		quic_conn_forget(c);
 	}
@@ -423,6 +425,8 @@ wt_flush(struct wt *wt)
 			h3_conn_settle(c);
 		if (c->state == CONN_OPEN)
 			quic_conn_write(c);
+		if (c->state == CONN_OPEN && c->close_asked)
+			h3_conn_close_asked(c);
 		quic_conn_set_timer(c);
 	}
 	quic_reap(wt);

@@ -374,6 +374,7 @@ void
 h3_conn_settle(struct wt_conn *c)
 {
 	struct wt *wt = c->wt;
+	struct wt_session *s;
 
 	if (c->state != CONN_OPEN)
 		return;
@@ -383,15 +384,26 @@ h3_conn_settle(struct wt_conn *c)
 		ngtcp2_conn_set_tls_native_handle(c->qc, NULL);
 	}
 	c->tls_done = 0;
+	if (c->close_asked)
+		TAILQ_FOREACH(s, &c->sessions, link)
+			wt_session_end(s, 0, "", 0);
 	if (c->ended)
 		h3_sessions_report(c);
 	if (wt->server && c->established && c->nsessions == 0 &&
 	    c->linger_at == TIMERQ_NEVER)
 		c->linger_at = wt->now + (wt->draining ? 0 : WT_LINGER_NS);
-	if (!c->close_asked)
-		return;
-	quic_conn_write(c); /* a CLOSE capsule may be waiting */
-	quic_conn_close(c, H3_NO_ERROR, "closed");
+}
+
+/* wt_conn_close(): once the last words, of CLOSE capsules, are sent. */
+void
+h3_conn_close_asked(struct wt_conn *c)
+{
+	uint64_t patience = 3 * ngtcp2_conn_get_pto(c->qc);
+
+	if (TAILQ_EMPTY(&c->sendq))
+		quic_conn_close(c, H3_NO_ERROR, "closed");
+	else if (c->linger_at > c->wt->now + patience)
+		c->linger_at = c->wt->now + patience;
 }
 
 void

@@ -106,7 +106,10 @@ struct wt_conn {
 	size_t nsending;
 	int64_t gone[WT_GONE_IDS];   /* ids of ended sessions, a ring */
 	unsigned ngone;
-	uint64_t linger_at, wait_until; /* ns; TIMERQ_NEVER: not set */
+	/* ns, TIMERQ_NEVER: not set. When it is closed unless a session or,
+	 * after wt_conn_close(), the last words being sent come first; when
+	 * what waits for a session has waited enough. */
+	uint64_t linger_at, wait_until;
 	/* The end. */
 	uint64_t h3_error;	/* set by what returns -1 to ngtcp2 */
 	const char *h3_why;
@@ -277,6 +280,7 @@ int h3_stream_close(struct wt_stream *st);
 int h3_datagram(struct wt_conn *c, const uint8_t *p, size_t n);
 int h3_fail(struct wt_conn *c, uint64_t code, const char *why);
 void h3_conn_settle(struct wt_conn *c);
+void h3_conn_close_asked(struct wt_conn *c);
 void h3_conn_gone(struct wt_conn *c);
 void h3_conn_drain(struct wt_conn *c);
 /* Bytes nobody has to deal with: opens the windows at once. */
