@@ -13,6 +13,7 @@
  *	send=N:HEX		more bytes on stream N
  *	field=NAME:VALUE	a field of the next CONNECT
  *	connect=PATH		a CONNECT; waits for its response
+ *	answer=N		waits for a response on stream N
  *	status=CODE		that response's status was CODE
  *	has=NAME:VALUE		it had this field
  *	request=HEX		a request stream with a HEADERS frame around HEX
@@ -204,11 +205,11 @@ file_is_there(struct hostile *h, uint64_t arg)
 	return access(strchr(h->step, '=') + 1, F_OK) == 0;
 }
 
-/* A whole HEADERS frame on the i-th of all streams: sets status. */
+/* A whole HEADERS frame on the stream: sets status. */
 static int
 is_answered(struct hostile *h, uint64_t i)
 {
-	struct raw_stream *st = h->r.streams[i];
+	struct raw_stream *st = stream_n(h, i);
 	const uint8_t *p = buf_data(&st->rx);
 	size_t n = buf_len(&st->rx);
 	struct h3_frames f;
@@ -302,14 +303,22 @@ static void
 do_connect(struct hostile *h, const char *arg)
 {
 	struct raw_stream *st = open_stream(h, 0);
-	size_t i = h->r.nstreams - 1;
 	struct buf b = { 0 };
+	uint64_t i = 0;
 
 	h3_request_put(&b, "localhost", arg, h->fields, h->nfields);
 	raw_send(&h->r, st, buf_data(&b), buf_len(&b), 0);
 	buf_free(&b);
 	h->nfields = 0;
+	while (stream_n(h, i) != st)
+		i++;
 	until(h, is_answered, i, 0);
+}
+
+static void
+do_answer(struct hostile *h, const char *arg)
+{
+	until(h, is_answered, number(h, &arg), 0);
 }
 
 static void
@@ -557,6 +566,7 @@ static const struct {
 	{ "send", do_send },
 	{ "field", do_field },
 	{ "connect", do_connect },
+	{ "answer", do_answer },
 	{ "has", do_has },
 	{ "status", do_status },
 	{ "request", do_request },

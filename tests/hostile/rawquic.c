@@ -13,6 +13,7 @@
 
 #include "h3frame.h"
 #include "log.h"
+#include "quicstop.h"
 #include "stage.h"
 
 #define PACKET_MAX 1452
@@ -112,15 +113,6 @@ on_reset(ngtcp2_conn *qc, int64_t id, uint64_t size, uint64_t code, void *user,
 }
 
 static int
-on_stop(ngtcp2_conn *qc, int64_t id, uint64_t code, void *user, void *stream)
-{
-	(void)qc, (void)id, (void)user;
-	if (stream != NULL)
-		((struct raw_stream *)stream)->got_stop = (int64_t)code;
-	return 0;
-}
-
-static int
 on_stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t code,
     void *user, void *stream)
 {
@@ -139,11 +131,40 @@ on_datagram(ngtcp2_conn *qc, uint32_t flags, const uint8_t *p, size_t n,
 	return 0;
 }
 
+/* ngtcp2 tells nothing of STOP_SENDING; there is one packet at a time. */
+static struct quicstop stops[QUICSTOP_MAX];
+static size_t nstops;
+
+static int
+on_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
+    const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *p, size_t n,
+    const uint8_t *nonce, size_t noncelen, const uint8_t *aad, size_t aadlen)
+{
+	int rc = ngtcp2_crypto_decrypt_cb(dest, aead, ctx, p, n, nonce,
+	    noncelen, aad, aadlen);
+
+	if (rc == 0 && n > aead->max_overhead)
+		nstops += quicstop_find(dest, n - aead->max_overhead,
+		    stops + nstops, QUICSTOP_MAX - nstops);
+	return rc;
+}
+
+static void
+note_stops(struct raw *r)
+{
+	for (size_t i = 0; i < nstops; i++)
+		for (size_t k = 0; k < r->nstreams; k++)
+			if (r->streams[k]->id == stops[i].id)
+				r->streams[k]->got_stop =
+				    (int64_t)stops[i].code;
+	nstops = 0;
+}
+
 static const ngtcp2_callbacks callbacks = {
 	.client_initial = ngtcp2_crypto_client_initial_cb,
 	.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
 	.encrypt = ngtcp2_crypto_encrypt_cb,
-	.decrypt = ngtcp2_crypto_decrypt_cb,
+	.decrypt = on_decrypt,
 	.hp_mask = ngtcp2_crypto_hp_mask_cb,
 	.recv_retry = ngtcp2_crypto_recv_retry_cb,
 	.update_key = ngtcp2_crypto_update_key_cb,
@@ -158,7 +179,6 @@ static const ngtcp2_callbacks callbacks = {
 	.recv_stream_data = on_stream_data,
 	.acked_stream_data_offset = on_acked,
 	.stream_reset = on_reset,
-	.stream_stop_sending = on_stop,
 	.stream_close = on_stream_close,
 	.recv_datagram = on_datagram,
 };
@@ -281,6 +301,7 @@ raw_read(struct raw *r)
 	    (n = recv(r->fd, p, sizeof(p), MSG_DONTWAIT)) >= 0) {
 		rc = ngtcp2_conn_read_pkt(r->qc, path, &pi, p, (size_t)n,
 		    stage_monotonic());
+		note_stops(r);
 		if (rc != 0)
 			raw_over(r, rc);
 	}
