@@ -31,7 +31,7 @@ static void
 sample_put(uint8_t *p, int v)
 {
 	p[0] = (uint8_t)(v & 0xff);
-	p[1] = (uint8_t)(v >> 8 & 0xff);
+	p[1] = (uint8_t)((unsigned)v >> 8 & 0xff);
 }
 
 static void
