@@ -29,13 +29,15 @@ static const char *sink_endpoint, *bus_endpoint, *track = "live",
 static struct opt_list headers, payloads;
 static int64_t packets = 1000, streams = 1, batch = 64, timeout_ms = 30000,
 	       sink_pid, bad_every, size = 1200, rate, ready_fd = -1;
-static int datagrams, no_close;
+static int datagrams, no_close, serve;
 
 static const struct opt opts[] = {
 	{ "sink", OPT_STRING, &sink_endpoint, "ENDPOINT", "the sink", 0, 0,
 	    NULL },
 	{ "bus", OPT_STRING, &bus_endpoint, "ENDPOINT",
 	    "be its topic-bus here", 0, 0, NULL },
+	{ "serve", OPT_FLAG, &serve, NULL,
+	    "be nothing but topic-bus, until SIGTERM", 0, 0, NULL },
 	{ "packets", OPT_INT, &packets, "N", "packets to send", 0, INT64_MAX,
 	    NULL },
 	{ "payload", OPT_LIST, &payloads, "KIND",
@@ -322,6 +324,17 @@ cpu_of(int64_t pid)
 }
 
 static void
+report_bus(const struct fakebus *bus)
+{
+	printf(" good %llu rejected %llu duplicates %llu disorder %llu "
+	    "malformed %llu\n", (unsigned long long)bus->good,
+	    (unsigned long long)bus->rejected,
+	    (unsigned long long)bus->duplicates,
+	    (unsigned long long)bus->disorder,
+	    (unsigned long long)bus->malformed);
+}
+
+static void
 report(const struct drive *d, const struct fakebus *bus, double cpu)
 {
 	double seconds = (double)(stage_monotonic() - d->began) / 1e9;
@@ -331,13 +344,9 @@ report(const struct drive *d, const struct fakebus *bus, double cpu)
 	    (double)packets / seconds, (unsigned long long)d->acked,
 	    (unsigned long long)d->restarts, cpu);
 	if (bus != NULL)
-		printf(" good %llu rejected %llu duplicates %llu disorder "
-		    "%llu malformed %llu", (unsigned long long)bus->good,
-		    (unsigned long long)bus->rejected,
-		    (unsigned long long)bus->duplicates,
-		    (unsigned long long)bus->disorder,
-		    (unsigned long long)bus->malformed);
-	printf("\n");
+		report_bus(bus);
+	else
+		printf("\n");
 }
 
 /* Until all is acknowledged; 0, or -1 after --timeout. */
@@ -369,6 +378,27 @@ drive_loop(struct drive *d, struct fakebus *bus)
 	return d->acked < d->total ? -1 : 0;
 }
 
+static int
+serve_bus(void *zmq)
+{
+	struct fakebus bus = { 0 };
+	zmq_pollitem_t items[2] = { { .events = ZMQ_POLLIN },
+		{ .events = ZMQ_POLLIN } };
+
+	items[0].fd = stage_signals();
+	fakebus_open(&bus, zmq, bus_endpoint);
+	items[1].socket = bus.socket;
+	stage_ready(ready_fd);
+	while (stage_signal_read(items[0].fd) == STAGE_NONE) {
+		zmq_poll(items, 2, -1);
+		fakebus_receive(&bus);
+	}
+	report_bus(&bus);
+	zmq_close(bus.socket);
+	zmq_ctx_term(zmq);
+	return EX_OK;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -380,9 +410,11 @@ main(int argc, char **argv)
 
 	log_init("sinkdrive");
 	if (opt_parse(argc, argv, opts, "sinkdrive --sink ENDPOINT") < argc ||
-	    sink_endpoint == NULL)
-		opt_usage("--sink is wanted, and no operands");
+	    (serve ? bus_endpoint : sink_endpoint) == NULL)
+		opt_usage("--sink is wanted, or --serve and --bus");
 	zmq = zmq_ctx_new();
+	if (serve)
+		return serve_bus(zmq);
 	d.dealer = zmq_socket(zmq, ZMQ_DEALER);
 	zmq_setsockopt(d.dealer, ZMQ_LINGER, &linger, sizeof(linger));
 	zmq_setsockopt(d.dealer, ZMQ_SNDHWM, &none, sizeof(none));
