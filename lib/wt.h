@@ -83,7 +83,8 @@ struct wt_events {
 	    const uint8_t *data, size_t len, int fin);
 	void (*stream_reset)(void *ctx, struct wt_stream *st, uint32_t code);
 	void (*stream_stop)(void *ctx, struct wt_stream *st, uint32_t code);
-	/* Bytes were acknowledged: wt_stream_unacked() went down. */
+	/* Bytes were acknowledged: wt_stream_unacked() went down. May be
+	 * NULL. */
 	void (*stream_acked)(void *ctx, struct wt_stream *st);
 	void (*stream_closed)(void *ctx, struct wt_stream *st);
 	void (*datagram)(void *ctx, struct wt_session *s, const uint8_t *data,

@@ -147,7 +147,8 @@ wt_stream_acked(struct wt_stream *st, size_t n)
 	struct wt *wt = st->c->wt;
 
 	chunks_acked(&st->tx, n);
-	if (st->kind == KIND_WT && st->s->state == SESSION_OPEN && n > 0)
+	if (st->kind == KIND_WT && st->s->state == SESSION_OPEN && n > 0 &&
+	    wt->ev->stream_acked != NULL)
 		wt->ev->stream_acked(wt->cfg.ctx, st);
 }
 
