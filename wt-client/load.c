@@ -168,8 +168,10 @@ on_session_drain(void *ctx, struct wt_session *ws)
 	struct load *l = ctx;
 	struct session *s = wt_session_data(ws);
 
-	if (s == NULL || s->state != SESSION_OPEN)
+	/* It comes as a capsule and as GOAWAY. */
+	if (s == NULL || s->state != SESSION_OPEN || s->drained)
 		return;
+	s->drained = 1;
 	if (session_is_busy(s) && !l->stopping) {
 		load_complain(l, "client %zu: the server drains",
 		    s->client->index);

@@ -137,6 +137,7 @@ struct session {
 	size_t active;	    /* flows not done, and 1 while it is held */
 	size_t open_outs;   /* streams not closed */
 	int held;
+	int drained;	    /* the server asked for its end */
 	int lost;	    /* it just ended: no code, no reason */
 	uint64_t progress;  /* acknowledgements and echoes seen */
 	uint64_t progress_then; /* of it when the linger time began */

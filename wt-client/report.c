@@ -17,6 +17,7 @@
 /* What the summary says besides the counters. */
 struct figures {
 	double seconds;	  /* from the first packet to the last acknowledgement */
+	double elapsed;	  /* since the first connection was begun */
 	double user, system; /* CPU seconds */
 	double cpu_share; /* of one core, from the first connection on */
 	long memory_kib;  /* largest resident size */
@@ -24,23 +25,32 @@ struct figures {
 };
 
 static double
-cpu_seconds(struct rusage *ru)
+timeval_seconds(const struct timeval *tv)
 {
-	getrusage(RUSAGE_SELF, ru);
-	return (double)(ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) +
-	    (double)(ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e6;
+	return (double)tv->tv_sec + (double)tv->tv_usec / 1e6;
+}
+
+static void
+cpu_get(double *user, double *system)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	*user = timeval_seconds(&ru.ru_utime);
+	*system = timeval_seconds(&ru.ru_stime);
 }
 
 static void
 report_refresh(void *ctx, uint64_t now)
 {
 	struct report *r = ctx;
-	struct rusage ru;
+	double user, system;
 
 	(void)now;
 	if (r->load->wt != NULL)
 		r->wt = *wt_stats(r->load->wt);
-	r->cpu_seconds = cpu_seconds(&ru);
+	cpu_get(&user, &system);
+	r->cpu_seconds = user + system;
 }
 
 static struct metric
@@ -121,6 +131,7 @@ report_init(struct report *r, const struct load *l, struct metrics *m)
 	size_t n = l->cfg->ntracks;
 
 	*r = (struct report){ .load = l };
+	cpu_get(&r->user_began, &r->system_began);
 	r->rows = calloc(n * TRACK_ROWS + TOTAL_ROWS, sizeof(*r->rows));
 	r->labels = calloc(n + 1, sizeof(*r->labels));
 	if (r->rows == NULL || r->labels == NULL)
@@ -162,18 +173,20 @@ mbps(uint64_t bytes, double seconds)
 }
 
 static void
-figures_get(struct figures *f, const struct load *l)
+figures_get(struct figures *f, const struct report *r)
 {
+	const struct load *l = r->load;
 	uint64_t n = l->total.sessions_opened;
 	struct rusage ru;
-	double cpu = cpu_seconds(&ru);
 
+	getrusage(RUSAGE_SELF, &ru);
 	*f = (struct figures){ .memory_kib = ru.ru_maxrss };
-	f->user = (double)ru.ru_utime.tv_sec +
-	    (double)ru.ru_utime.tv_usec / 1e6;
-	f->system = cpu - f->user;
-	if (l->now > l->began)
-		f->cpu_share = cpu * NS_PER_S / (double)(l->now - l->began);
+	cpu_get(&f->user, &f->system);
+	f->user -= r->user_began;
+	f->system -= r->system_began;
+	f->elapsed = (double)(l->now - l->began) / NS_PER_S;
+	if (f->elapsed > 0)
+		f->cpu_share = (f->user + f->system) / f->elapsed;
 	for (size_t i = 0; i < l->cfg->ntracks; i++) {
 		double s = track_seconds(l, &l->cfg->tracks[i]);
 
@@ -206,7 +219,7 @@ report_table(const struct report *r, FILE *f)
 	struct track sum = { 0 };
 	struct figures g;
 
-	figures_get(&g, l);
+	figures_get(&g, r);
 	if (l->cfg->ntracks > 0)
 		fprintf(f, "%-16s %-12s %10s %14s %9s %8s %10s %7s\n", "track",
 		    "type", "packets", "bytes", "Mbit/s", "lost", "unacked",
@@ -237,9 +250,9 @@ report_table(const struct report *r, FILE *f)
 		fprintf(f, "received  %" PRIu64 " bytes on streams, %" PRIu64
 		    " opened by the server; %" PRIu64 " datagrams\n",
 		    t->stream_bytes_in, t->streams_in, t->datagrams_in);
-	fprintf(f, "used      %.2f s, CPU %.2f s user %.2f s system, %.0f %% "
-	    "of a core, %ld KiB of memory\n", g.seconds, g.user, g.system,
-	    g.cpu_share * 100, g.memory_kib);
+	fprintf(f, "used      %.2f s, %.2f of them sending; CPU %.2f s user, "
+	    "%.2f system, %.0f %% of a core; %ld KiB of memory\n", g.elapsed,
+	    g.seconds, g.user, g.system, g.cpu_share * 100, g.memory_kib);
 }
 
 static json_t *
@@ -280,9 +293,9 @@ report_json(const struct report *r, FILE *f, int exit_code)
 	struct figures g;
 	json_t *o;
 
-	figures_get(&g, l);
-	o = json_pack("{s:i, s:f, s:f, s:f, s:f, s:I, s:o}", "exit", exit_code,
-	    "seconds", g.seconds, "cpu_user_s", g.user, "cpu_system_s",
+	figures_get(&g, r);
+	o = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "exit",
+	    exit_code, "elapsed_s", g.elapsed, "sending_s", g.seconds, "cpu_user_s", g.user, "cpu_system_s",
 	    g.system, "cpu_share", g.cpu_share, "memory_kib",
 	    (json_int_t)g.memory_kib, "tracks", json_tracks(l));
 	json_object_set_new(o, "sessions", json_pack(

@@ -11,6 +11,7 @@ struct report {
 	const struct load *load;
 	struct wt_stats wt;   /* as of the last refresh */
 	double cpu_seconds;
+	double user_began, system_began; /* CPU seconds at report_init */
 	struct metric *rows;
 	char (*labels)[64];   /* of the tracks */
 };
