@@ -46,7 +46,7 @@ LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
 LIB_SRCS += lib/mp.c lib/dmsg.c lib/conf.c lib/conf_get.c
 LIB_SRCS += lib/tname.c lib/props.c lib/entry.c lib/bmsg.c
 LIB_SRCS += lib/zframes.c lib/bus.c lib/bus_send.c lib/bus_read.c
-LIB_SRCS += lib/recording.c lib/sink_route.c lib/sink_msg.c lib/sink.c
+LIB_SRCS += lib/zbind.c lib/recording.c lib/sink_route.c lib/sink_msg.c lib/sink.c
 LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
 	lib/h3field.c lib/sflist.c
 LIB_SRCS += lib/chunks.c lib/cidmap.c lib/timerq.c lib/udp.c lib/tls.c \
@@ -61,6 +61,9 @@ wt-accept_SRCS := wt-accept/main.c wt-accept/events.c wt-accept/output.c \
 	wt-accept/control.c wt-accept/sessions.c wt-accept/request.c \
 	wt-accept/report.c
 wt-accept_LIBS := $(QUIC) $(ZMQ)
+PROGRAMS += tap
+tap_SRCS := tap/main.c tap/scan.c tap/line.c tap/viewers.c
+tap_LIBS := $(JSON)
 PROGRAMS += demux
 demux_SRCS := demux/main.c demux/report.c demux/demux.c demux/hold.c
 
@@ -78,6 +81,14 @@ wt-client_SRCS := wt-client/main.c wt-client/target.c wt-client/source.c \
 	wt-client/cut.c wt-client/synth.c wt-client/load.c wt-client/client.c \
 	wt-client/send.c wt-client/recv.c wt-client/report.c
 wt-client_LIBS := $(QUIC) $(JSON)
+
+PROGRAMS += topic-bus
+topic-bus_SRCS := topic-bus/main.c topic-bus/server.c topic-bus/commands.c \
+	topic-bus/clients.c topic-bus/readers.c topic-bus/feed.c \
+	topic-bus/topic.c topic-bus/topicwrite.c topic-bus/topiclog.c \
+	topic-bus/topicread.c topic-bus/segment.c topic-bus/segment_scan.c \
+	topic-bus/files.c topic-bus/sync.c topic-bus/slice.c topic-bus/stats.c
+topic-bus_LIBS := $(ZMQ) $(CRC)
 
 PROGRAMS += route
 route_SRCS := route/main.c route/loop.c route/report.c route/dispatch.c \
@@ -121,6 +132,17 @@ UNIT_TESTS += test_segment
 test_segment_SRCS := topic-bus/segment.c topic-bus/segment_scan.c topic-bus/files.c
 test_segment_LIBS = $(CRC)
 test_conf_LIBS := $(YAML)
+UNIT_TESTS += test_route_config test_route_queue test_route_router \
+	test_route_dispatch
+test_route_config_SRCS := route/config.c
+test_route_config_LIBS := $(YAML)
+test_route_queue_SRCS := route/queue.c route/batch.c
+test_route_router_SRCS := route/router.c route/config.c route/streams.c
+test_route_router_LIBS := $(YAML)
+test_route_dispatch_SRCS := route/dispatch.c route/endpoint.c \
+	route/control.c route/queue.c route/batch.c route/streams.c \
+	route/router.c route/config.c
+test_route_dispatch_LIBS = $(ZMQ) $(YAML)
 UNIT_TESTS += test_h3frame test_capsule test_h3field
 UNIT_TESTS += test_accept_output test_accept_request test_accept_control
 test_accept_output_SRCS := wt-accept/output.c
@@ -138,11 +160,13 @@ test_sink_audio_LIBS := -lm
 test_sink_chat_SRCS := sink-chat/chat.c
 test_sink_chat_LIBS := $(JSON)
 
+UNIT_TESTS += test_chunks test_cidmap test_timerq test_udp test_quicstop
 UNIT_TESTS += test_wt_loop test_wt_flow test_wt_quic test_wt_bad
 test_wt_loop_SRCS := tests/unit/wt_pair.c
 test_wt_loop_LIBS := $(QUIC)
 test_wt_flow_SRCS := tests/unit/wt_pair.c
-test_wt_flow_LIBS := $(QUIC)
+test_wt_flow_LIBS := $(QUIC) -Wl,--wrap=sendmsg
+test_udp_LIBS := -Wl,--wrap=sendmsg
 test_wt_quic_SRCS := tests/unit/wt_pair.c
 test_wt_quic_LIBS := $(QUIC)
 test_wt_bad_SRCS := tests/unit/wt_pair.c tests/unit/rawquic.c
@@ -160,6 +184,7 @@ test_client_source_SRCS := wt-client/source.c wt-client/cut.c \
 
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
+FUZZERS += fuzz_quicstop
 FUZZERS += fuzz_rec fuzz_track fuzz_demux
 fuzz_demux_SRCS := demux/demux.c demux/hold.c
 FUZZERS += fuzz_dmsg fuzz_conf

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "sink_int.h"
 #include "stage.h"
+#include "zbind.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define LINGER_MS 500 /* for the last grants */
@@ -234,7 +235,7 @@ router_open(struct sink *s)
 	zmq_setsockopt(s->router, ZMQ_LINGER, &linger, sizeof(linger));
 	zmq_setsockopt(s->router, ZMQ_IPV6, &on, sizeof(on));
 	zmq_setsockopt(s->router, ZMQ_MAXMSGSIZE, &maxmsg, sizeof(maxmsg));
-	if (zmq_bind(s->router, listen_endpoint) == -1)
+	if (zbind(s->router, listen_endpoint) == -1)
 		fatalx(EX_UNAVAILABLE, "--listen %s: %s", listen_endpoint,
 		    zmq_strerror(zmq_errno()));
 }

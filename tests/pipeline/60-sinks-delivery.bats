@@ -210,6 +210,10 @@ drive_slowly() {
 	[ "$status" -eq 64 ]
 	run "$BIN/sink-video" --listen ipc:///nonexistent/dir/s
 	[ "$status" -eq 69 ]
+	sink video
+	run timeout 5 "$BIN/sink-audio" --listen $S --bus $B
+	[ "$status" -eq 69 ]
+	[[ $output == *"Address already in use"* ]]
 	touch file
 	run "$BIN/sink-video" --listen $S --record file/dir
 	[ "$status" -eq 73 ]
