@@ -159,7 +159,9 @@ stream_request(struct control *c, struct control_conn *cc, const struct rec *r)
 		wt_stream_reset(st->wt, be32_get(r->payload));
 		return NULL;
 	case REC_STOP_SENDING:
-		wt_stream_stop(st->wt, be32_get(r->payload));
+		st->stopped = 1;
+		st->stop_code = be32_get(r->payload);
+		wt_stream_stop(st->wt, st->stop_code);
 		return NULL;
 	case REC_PAUSE:
 		wt_stream_pause(st->wt);

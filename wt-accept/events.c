@@ -44,16 +44,11 @@ stream_rec(const struct server *srv, const struct stream *st, uint8_t type)
 }
 
 static void
-stream_code(struct server *srv, struct wt_stream *wst, uint8_t type,
-    uint32_t code)
+stream_code(struct server *srv, struct stream *st, uint8_t type, uint32_t code)
 {
-	struct stream *st = wt_stream_data(wst);
+	struct rec r = stream_rec(srv, st, type);
 	uint8_t payload[4];
-	struct rec r;
 
-	if (st == NULL)
-		return;
-	r = stream_rec(srv, st, type);
 	be32_put(payload, code);
 	r.len = sizeof(payload);
 	r.payload = payload;
@@ -165,6 +160,7 @@ on_stream_data(void *ctx, struct wt_stream *wst, const uint8_t *data,
 
 	if (st == NULL)
 		return;
+	st->ended |= fin != 0;
 	r = stream_rec(srv, st, REC_STREAM_DATA);
 	queued(srv, st->session->conn,
 	    output_add_stream(&srv->out, &r, data, len, fin));
@@ -173,13 +169,28 @@ on_stream_data(void *ctx, struct wt_stream *wst, const uint8_t *data,
 static void
 on_stream_reset(void *ctx, struct wt_stream *wst, uint32_t code)
 {
-	stream_code(ctx, wst, REC_STREAM_RESET, code);
+	struct stream *st = wt_stream_data(wst);
+
+	if (st == NULL)
+		return;
+	st->ended = 1;
+	stream_code(ctx, st, REC_STREAM_RESET, code);
 }
 
 static void
 on_stream_stop(void *ctx, struct wt_stream *wst, uint32_t code)
 {
-	stream_code(ctx, wst, REC_STOP_SENDING, code);
+	struct stream *st = wt_stream_data(wst);
+
+	if (st != NULL)
+		stream_code(ctx, st, REC_STOP_SENDING, code);
+}
+
+static void
+on_stream_acked(void *ctx, struct wt_stream *wst)
+{
+	/* The control socket looks by itself every turn. */
+	(void)ctx, (void)wst;
 }
 
 static void
@@ -188,8 +199,13 @@ on_stream_closed(void *ctx, struct wt_stream *wst)
 	struct stream *st = wt_stream_data(wst);
 	struct server *srv = ctx;
 
-	if (st != NULL)
-		stream_free(&srv->sessions, st);
+	if (st == NULL)
+		return;
+	/* Nothing is told of a stopped stream any more, not even its reset:
+	 * those who follow have to know that it is over. */
+	if (st->stopped && !st->ended)
+		stream_code(srv, st, REC_STREAM_RESET, st->stop_code);
+	stream_free(&srv->sessions, st);
 }
 
 static void
@@ -232,6 +248,7 @@ const struct wt_events server_events = {
 	.stream_data = on_stream_data,
 	.stream_reset = on_stream_reset,
 	.stream_stop = on_stream_stop,
+	.stream_acked = on_stream_acked,
 	.stream_closed = on_stream_closed,
 	.datagram = on_datagram,
 	.conn_closed = on_conn_closed,

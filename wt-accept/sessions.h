@@ -37,7 +37,10 @@ struct stream {
 	struct table_node node; /* k1: the session's id, k2: the stream's */
 	struct wt_stream *wt;
 	struct session *session;
-	uint8_t flags; /* REC_UNI, REC_SERVER */
+	uint8_t flags;	    /* REC_UNI, REC_SERVER */
+	uint8_t ended;	    /* FIN or STREAM_RESET was queued */
+	uint8_t stopped;    /* STOP_SENDING was sent: */
+	uint32_t stop_code; /* with this code */
 };
 
 struct sessions {
