@@ -82,6 +82,17 @@ quic_conn_init(struct wt_conn *c, ngtcp2_settings *settings,
 	params->active_connection_id_limit = QUIC_CID_LIMIT;
 }
 
+/* Why it ends; the first who knows tells. */
+static void
+quic_conn_set_why(struct wt_conn *c, const char *why)
+{
+	if (!c->known || c->why != NULL)
+		return;
+	c->why = strdup(why);
+	if (c->why == NULL)
+		fatal(EX_OSERR, "strdup");
+}
+
 /* ------------------------------------------------------------ callbacks */
 
 static int
@@ -252,6 +263,14 @@ on_cid_old(ngtcp2_conn *qc, const ngtcp2_cid *cid, void *user)
 }
 
 static int
+on_reset(ngtcp2_conn *qc, const ngtcp2_pkt_stateless_reset *sr, void *user)
+{
+	(void)qc, (void)sr;
+	quic_conn_set_why(user, "the peer lost the connection (stateless reset)");
+	return 0;
+}
+
+static int
 on_path(ngtcp2_conn *qc, uint32_t flags, const ngtcp2_path *path,
     const ngtcp2_path *old, ngtcp2_path_validation_result res, void *user)
 {
@@ -301,6 +320,7 @@ quic_callbacks(ngtcp2_callbacks *cb, int server)
 		.get_new_connection_id = on_cid_new,
 		.remove_connection_id = on_cid_old,
 		.path_validation = on_path,
+		.recv_stateless_reset = on_reset,
 	};
 	if (server) {
 		cb->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
@@ -367,16 +387,6 @@ quic_conn_timeout(struct wt_conn *c)
 }
 
 /* -------------------------------------------------------------- the end */
-
-static void
-quic_conn_set_why(struct wt_conn *c, const char *why)
-{
-	if (!c->known || c->why != NULL)
-		return;
-	c->why = strdup(why);
-	if (c->why == NULL)
-		fatal(EX_OSERR, "strdup");
-}
 
 /* Leaves CONN_OPEN for state: the program hears of it, nothing more is sent. */
 static void

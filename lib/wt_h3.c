@@ -242,6 +242,21 @@ h3_stream_start(struct wt_stream *st, const uint8_t **p, size_t *n, int fin)
 	return 0;
 }
 
+/* Half a request is held in memory, so it takes of the windows until it is
+ * whole. */
+static int
+h3_request_data(struct wt_stream *st, const uint8_t *p, size_t n, int fin)
+{
+	st->held += n;
+	if (wt_request_data(st, p, n, fin) == -1)
+		return -1;
+	if (st->kind != KIND_REQUEST || st->s != NULL) {
+		h3_skip(st, st->held);
+		st->held = 0;
+	}
+	return 0;
+}
+
 int
 h3_stream_data(struct wt_stream *st, const uint8_t *p, size_t n, int fin)
 {
@@ -262,8 +277,7 @@ h3_stream_data(struct wt_stream *st, const uint8_t *p, size_t n, int fin)
 		st->u.wait.fin |= fin != 0;
 		return 0;
 	case KIND_REQUEST:
-		h3_skip(st, n);
-		return wt_request_data(st, p, n, fin);
+		return h3_request_data(st, p, n, fin);
 	case KIND_CONTROL:
 	case KIND_QPACK:
 		h3_skip(st, n);
@@ -389,7 +403,7 @@ h3_conn_settle(struct wt_conn *c)
 			wt_session_end(s, 0, "", 0);
 	if (c->ended)
 		h3_sessions_report(c);
-	if (wt->server && c->established && c->nsessions == 0 &&
+	if (wt->server && c->established && c->nopen == 0 &&
 	    c->linger_at == TIMERQ_NEVER)
 		c->linger_at = wt->now + (wt->draining ? 0 : WT_LINGER_NS);
 }

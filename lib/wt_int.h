@@ -37,8 +37,8 @@
 
 #define WT_CID_LEN 8		/* bytes of the ids we choose */
 #define WT_CLOSE_MAX 256	/* bytes kept of a CONNECTION_CLOSE packet */
-#define WT_LINGER_NS (2 * WT_NS_PER_S) /* a server connection without a
-					* session is closed after this */
+#define WT_LINGER_NS (2 * WT_NS_PER_S) /* a server's connection without an
+					* open session is closed after this */
 #define WT_WAIT_NS (5 * WT_NS_PER_S) /* streams and datagrams wait this long
 				      * for their session */
 #define WT_GONE_IDS 8 /* ended sessions a connection remembers */
@@ -100,6 +100,7 @@ struct wt_conn {
 	struct wt_streams sendq;     /* those with something to send */
 	struct wt_sessions sessions;
 	size_t nsessions;
+	size_t nopen;		     /* sessions in SESSION_OPEN */
 	size_t nwaiting;	     /* streams and datagrams held */
 	struct wt_datagrams held;    /* datagrams, their prefix included */
 	struct wt_datagrams sending;
@@ -168,7 +169,8 @@ struct wt_stream {
 	int64_t id;
 	void *data;
 	struct chunks tx;
-	uint64_t held;	 /* bytes of window kept back while paused */
+	uint64_t held;	 /* bytes of window kept back: while paused, or
+			  * until a request is whole */
 	uint8_t kind;	 /* enum wt_kind */
 	uint8_t uni, local;
 	uint8_t queued;	 /* in c->sendq */

@@ -23,7 +23,6 @@ wt_session_new(struct wt_conn *c, struct wt_stream *st)
 	TAILQ_INIT(&s->streams);
 	TAILQ_INSERT_TAIL(&c->sessions, s, link);
 	c->nsessions++;
-	c->linger_at = TIMERQ_NEVER;
 	return s;
 }
 
@@ -93,8 +92,10 @@ wt_session_end(struct wt_session *s, uint32_t code, const char *reason,
 
 	if (s->state == SESSION_ENDED)
 		return;
-	if (s->state == SESSION_OPEN)
+	if (s->state == SESSION_OPEN) {
 		c->wt->stats.sessions_active--;
+		c->nopen--;
+	}
 	s->state = SESSION_ENDED;
 	s->code = code;
 	s->reason = malloc(reasonlen + 1);
@@ -132,6 +133,8 @@ wt_session_opened(struct wt_session *s)
 	s->state = SESSION_OPEN;
 	s->silent = 0;
 	s->c->known = 1;
+	s->c->nopen++;
+	s->c->linger_at = TIMERQ_NEVER;
 	wt->stats.sessions_total++;
 	wt->stats.sessions_active++;
 	h3_frames_connected(s->st->u.frames);

@@ -57,6 +57,10 @@ wt_stream_become(struct wt_stream *st, enum wt_kind kind)
 		h3_frames_free(st->u.frames);
 		free(st->u.frames);
 	}
+	if (st->kind == KIND_REQUEST && st->held > 0) {
+		h3_skip(st, st->held);
+		st->held = 0;
+	}
 	if (st->kind == KIND_WAITING) {
 		c->nwaiting--;
 		if (st->u.wait.buf != NULL) {

@@ -503,6 +503,33 @@ test_connect_before_settings(void **state)
 	bad_end(b);
 }
 
+/* Half requests take of the window, which is a limit on all of them. */
+static void
+test_half_requests(void **state)
+{
+	struct bad *b = bad_start(NULL);
+	uint8_t half[8000] = { 0x01, 0x7f, 0x00 };
+	struct raw_stream *st[50];
+	uint64_t left;
+
+	(void)state;
+	send_control(b);
+	BAD_UNTIL(b, ngtcp2_conn_get_streams_bidi_left(b->r.qc) > 50);
+	left = ngtcp2_conn_get_max_data_left(b->r.qc);
+	for (int i = 0; i < 50; i++)
+		st[i] = raw_stream(&b->r, 0, half, sizeof(half), 0);
+	BAD_UNTIL(b, ngtcp2_conn_get_max_data_left(b->r.qc) <=
+	    left - 50 * sizeof(half));
+	for (int i = 0; i < 10; i++)
+		bad_turn(b);
+	assert_true(ngtcp2_conn_get_max_data_left(b->r.qc) <=
+	    left - 50 * sizeof(half));
+	for (int i = 0; i < 50; i++)
+		ngtcp2_conn_shutdown_stream_write(b->r.qc, 0, st[i]->id, 0x10c);
+	BAD_UNTIL(b, ngtcp2_conn_get_max_data_left(b->r.qc) >= left - 10000);
+	bad_end(b);
+}
+
 static void
 test_refused(void **state)
 {
@@ -748,6 +775,7 @@ main(void)
 		cmocka_unit_test(test_malformed_request),
 		cmocka_unit_test(test_section_too_large),
 		cmocka_unit_test(test_connect_before_settings),
+		cmocka_unit_test(test_half_requests),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_many_sessions),
 		cmocka_unit_test(test_waiting),

@@ -1,4 +1,5 @@
 /* Windows, pausing, stream credit: nothing unbounded on the way. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -13,6 +14,25 @@
 #define PREFIX 3 /* bytes in front of what a stream carries */
 
 static uint8_t big[4 * 1024 * 1024];
+
+/* Every full_every-th time the socket is full, and so many in a hundred times
+ * what is sent is lost; 0: never. */
+static unsigned full_every, sends;
+static long loss;
+ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+ssize_t
+__wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (full_every != 0 && ++sends % full_every == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (random() % 100 < loss)
+		return (ssize_t)msg->msg_iov[0].iov_len;
+	return __real_sendmsg(fd, msg, flags);
+}
 
 /* Turns until the server has heard of no new byte for a while. */
 static void
@@ -240,6 +260,55 @@ test_round_robin(void **state)
 	pair_free(&p);
 }
 
+/* A full socket delays packets, and loses none. */
+static void
+test_full_socket(void **state)
+{
+	struct pair p;
+	struct pair_stream *up, *ps;
+
+	(void)state;
+	pair_init(&p);
+	full_every = 3;
+	pair_open(&p);
+	pair_fill(big, sizeof(big), 5);
+	up = send_big(&p, sizeof(big));
+	PAIR_UNTIL(&p, (ps = pair_stream_find(&p.server, up->id)) && ps->fin &&
+	    up->closed);
+	assert_memory_equal(buf_data(&ps->in), big, sizeof(big));
+	assert_true(sends > 100);
+	full_every = 0;
+	pair_free(&p);
+}
+
+/* Whole batches are lost, from the first packet on. */
+static void
+test_loss(void **state)
+{
+	struct pair p;
+	struct pair_stream *up, *down, *ps;
+
+	(void)state;
+	srandom(5);
+	for (loss = 20; loss >= 5; loss -= 5) {
+		pair_init(&p);
+		pair_open(&p);
+		pair_fill(big, sizeof(big), 6);
+		up = send_big(&p, 600000);
+		down = pair_stream_open(&p.server, p.server.sessions[0].s, 1);
+		wt_stream_write(down->st, big, 300000, 1);
+		PAIR_UNTIL(&p, (ps = pair_stream_find(&p.server, up->id)) &&
+		    ps->fin);
+		assert_int_equal(buf_len(&ps->in), 600000);
+		assert_memory_equal(buf_data(&ps->in), big, 600000);
+		PAIR_UNTIL(&p, (ps = pair_stream_find(&p.client, down->id)) &&
+		    ps->fin);
+		assert_memory_equal(buf_data(&ps->in), big, 300000);
+		pair_free(&p);
+	}
+	loss = 0;
+}
+
 int
 main(void)
 {
@@ -251,6 +320,8 @@ main(void)
 		cmocka_unit_test(test_stream_credit),
 		cmocka_unit_test(test_many_streams),
 		cmocka_unit_test(test_round_robin),
+		cmocka_unit_test(test_full_socket),
+		cmocka_unit_test(test_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

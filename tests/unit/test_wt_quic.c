@@ -329,6 +329,42 @@ test_handshake_timeout(void **state)
 	udp_close(&deaf);
 }
 
+/* A server that speaks something else. */
+static void
+test_other_version(void **state)
+{
+	struct pair p;
+	struct sockaddr_in any = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct udp other;
+	static uint8_t mem[UDP_RX_SIZE];
+	struct udp_batch b = { .data = mem };
+	uint8_t vn[64] = { 0x80 };
+	size_t n = 5;
+
+	(void)state;
+	assert_int_equal(udp_open(&other, (struct sockaddr *)&any, sizeof(any),
+	    NULL, 0), 0);
+	pair_init(&p);
+	pair_start(&p, "127.0.0.1");
+	memcpy(&p.addr, &other.local.u, other.local.len);
+	pair_connect(&p);
+	PAIR_UNTIL(&p, udp_recv(&other, &b) == 1);
+	/* Its source id is our destination id and the other way round. */
+	memcpy(vn + n, mem + 6 + mem[5], 1 + (size_t)mem[6 + mem[5]]);
+	n += 1 + (size_t)vn[n];
+	memcpy(vn + n, mem + 5, 1 + (size_t)mem[5]);
+	n += 1 + (size_t)mem[5];
+	memcpy(vn + n, "\xff\0\0\x1d", 4);
+	b.data = vn;
+	b.len = b.segment = n + 4;
+	assert_int_equal(udp_send(&other, &b), 0);
+	PAIR_UNTIL(&p, p.client.conn_closed);
+	assert_non_null(strstr(p.client.why, "version"));
+	pair_free(&p);
+	udp_close(&other);
+}
+
 /* A server that has lost its connections says so, having the same key. */
 static void
 test_stateless_reset(void **state)
@@ -371,6 +407,7 @@ test_stateless_reset(void **state)
 	wt_stream_write(wt_stream_open(p.client.sessions[0].s, 1), big, 5000,
 	    0);
 	PAIR_UNTIL(&p, p.client.conn_closed);
+	assert_non_null(strstr(p.client.why, "stateless reset"));
 	assert_true(wt_stats(p.server.wt)->stateless_resets_sent > 0);
 	wt_free(old);
 	pair_free(&p);
@@ -507,6 +544,7 @@ main(void)
 		cmocka_unit_test(test_idle_timeout),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_handshake_timeout),
+		cmocka_unit_test(test_other_version),
 		cmocka_unit_test(test_stateless_reset),
 		cmocka_unit_test(test_version_negotiation),
 		cmocka_unit_test(test_random_packets),
