@@ -45,7 +45,7 @@ LIB_SRCS := lib/log.c lib/opt.c lib/buf.c lib/track.c lib/rec.c lib/sock.c \
 	lib/metrics.c lib/stage.c lib/table.c
 LIB_SRCS += lib/mp.c lib/dmsg.c lib/conf.c lib/conf_get.c
 LIB_SRCS += lib/tname.c lib/props.c lib/entry.c lib/bmsg.c
-LIB_SRCS += lib/zframes.c lib/bus.c lib/bus_send.c lib/bus_read.c
+LIB_SRCS += lib/zframes.c lib/bus.c lib/bus_send.c lib/bus_read.c lib/hist.c
 LIB_SRCS += lib/zbind.c lib/recording.c lib/sink_route.c lib/sink_msg.c lib/sink.c
 LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
 	lib/h3field.c lib/sflist.c
@@ -89,6 +89,9 @@ topic-bus_SRCS := topic-bus/main.c topic-bus/server.c topic-bus/commands.c \
 	topic-bus/topicread.c topic-bus/segment.c topic-bus/segment_scan.c \
 	topic-bus/files.c topic-bus/sync.c topic-bus/slice.c topic-bus/stats.c
 topic-bus_LIBS := $(ZMQ) $(CRC)
+PROGRAMS += bus-produce
+bus-produce_SRCS := topic-bus/bus-produce.c
+bus-produce_LIBS := $(ZMQ) $(CRC)
 
 PROGRAMS += route
 route_SRCS := route/main.c route/loop.c route/report.c route/dispatch.c \
@@ -126,7 +129,7 @@ test_log_SRCS := tests/unit/forked.c
 test_metrics_SRCS := tests/unit/forked.c
 test_sock_SRCS := tests/unit/forked.c
 UNIT_TESTS += test_dmsg test_conf
-UNIT_TESTS += test_entry test_bmsg
+UNIT_TESTS += test_entry test_bmsg test_hist
 test_entry_LIBS = $(CRC)
 UNIT_TESTS += test_segment
 test_segment_SRCS := topic-bus/segment.c topic-bus/segment_scan.c topic-bus/files.c
