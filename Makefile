@@ -32,6 +32,7 @@ QUIC := $(shell $(PKG_CONFIG) --libs libngtcp2_crypto_gnutls libngtcp2 libnghttp
 ZMQ := $(shell $(PKG_CONFIG) --libs libzmq $(MSGPACK))
 YAML := $(shell $(PKG_CONFIG) --libs yaml-0.1)
 JSON := $(shell $(PKG_CONFIG) --libs jansson)
+GNUTLS := $(shell $(PKG_CONFIG) --libs gnutls)
 CRC := $(shell $(PKG_CONFIG) --libs libisal)
 
 WARN := -Wall -Wextra -Wshadow -Wcast-qual -Wsign-compare \
@@ -92,6 +93,10 @@ topic-bus_LIBS := $(ZMQ) $(CRC)
 PROGRAMS += bus-produce
 bus-produce_SRCS := topic-bus/bus-produce.c
 bus-produce_LIBS := $(ZMQ) $(CRC)
+PROGRAMS += bus-consume
+bus-consume_SRCS := topic-bus/bus-consume.c topic-bus/consume_print.c \
+	topic-bus/consume_stats.c topic-bus/consume_feed.c topic-bus/position.c
+bus-consume_LIBS := $(ZMQ) $(CRC) $(JSON) $(GNUTLS)
 
 PROGRAMS += route
 route_SRCS := route/main.c route/loop.c route/report.c route/dispatch.c \

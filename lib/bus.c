@@ -11,7 +11,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define PING_NS (1000 * NS_PER_MS)	/* while topic-bus answers */
-#define PING_SOON_NS (50 * NS_PER_MS)	/* while it does not */
+#define PING_SOON_NS (100 * NS_PER_MS)	/* while it does not */
 #define SILENCE_NS (3000 * NS_PER_MS)
 #define TURN_BYTES (1024 * 1024)	/* received per bus_process */
 #define TURN_MESSAGES 256
@@ -19,11 +19,11 @@
 #define RECONNECT_MS 50
 
 static const char *
-bus_run_endpoint(char *buf, size_t n, const char *name)
+bus_run_path(char *buf, size_t n, const char *scheme, const char *name)
 {
 	const char *run = getenv("SLUICE_RUN");
 
-	snprintf(buf, n, "ipc://%s/%s",
+	snprintf(buf, n, "%s%s/%s", scheme,
 	    run != NULL && run[0] != '\0' ? run : "run", name);
 	return buf;
 }
@@ -33,7 +33,7 @@ bus_default_endpoint(void)
 {
 	static char buf[512];
 
-	return bus_run_endpoint(buf, sizeof(buf), "bus.sock");
+	return bus_run_path(buf, sizeof(buf), "ipc://", "bus.sock");
 }
 
 const char *
@@ -41,7 +41,15 @@ bus_default_feed(void)
 {
 	static char buf[512];
 
-	return bus_run_endpoint(buf, sizeof(buf), "feed.sock");
+	return bus_run_path(buf, sizeof(buf), "ipc://", "feed.sock");
+}
+
+const char *
+bus_default_dir(void)
+{
+	static char buf[512];
+
+	return bus_run_path(buf, sizeof(buf), "", "bus");
 }
 
 static int
@@ -186,11 +194,12 @@ bus_ping(struct bus *b, uint64_t now)
 
 	if (b->last_pong + SILENCE_NS < now)
 		b->stats.connected = 0;
-	if (now < b->next_ping)
+	if (now < b->next_ping && !b->ping_blocked)
 		return;
-	/* A ping that finds no room says nothing about data. */
-	if (bus_emit(b, &m, NULL) == -1)
-		b->blocked = blocked;
+	/* Without a connection the socket tells when there is one. A ping that
+	 * finds no room says nothing about data. */
+	b->ping_blocked = bus_emit(b, &m, NULL) == -1;
+	b->blocked = blocked;
 	b->next_ping = now + (b->stats.connected ? PING_NS : PING_SOON_NS);
 }
 
@@ -231,7 +240,7 @@ zmq_pollitem_t
 bus_pollitem(const struct bus *b)
 {
 	short events = (short)((b->paused ? 0 : ZMQ_POLLIN) |
-	    (b->blocked ? ZMQ_POLLOUT : 0));
+	    (b->blocked || b->ping_blocked ? ZMQ_POLLOUT : 0));
 
 	return (zmq_pollitem_t){ .socket = b->socket, .events = events };
 }

@@ -98,6 +98,8 @@ struct bus_stats { /* counters, but for the gauges; for metrics tables */
  * and ipc://.../feed.sock. Static strings. */
 const char *bus_default_endpoint(void);
 const char *bus_default_feed(void);
+/* Where topic-bus keeps its log: .../bus. */
+const char *bus_default_dir(void);
 
 /*
  * zmq: the caller's context. The strings of config are copied. NULL with

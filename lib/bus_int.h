@@ -62,6 +62,7 @@ struct bus {
 	uint64_t next_ping;  /* ns */
 	uint64_t last_pong;  /* ns */
 	int blocked;	     /* the socket took no more */
+	int ping_blocked;    /* there is no connection for a ping */
 	int paused;
 	struct bus_out out[BUS_TOPICS_MAX];
 	int nout;

@@ -155,7 +155,8 @@ bus_out_batch(struct bus *b, struct bus_out *o)
 	    &b->inflight[b->next_number % BUS_INFLIGHT];
 	struct bmsg m = { .cmd = BMSG_SEND, .topic = bmsg_str(o->name),
 		.conn = bmsg_str(b->conn), .batch = b->next_number,
-		.count = t->count, .epoch = o->epoch };
+		.count = t->count,
+		.epoch = b->config.retry_storage ? o->epoch : 0 };
 	zmq_msg_t body;
 
 	if (*slot != NULL)

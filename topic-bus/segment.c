@@ -152,7 +152,7 @@ segment_create(struct segment *s, uint64_t created)
 		goto fail;
 	files_add(&s->in->files, &s->file, fd);
 	s->created = created;
-	s->scanned = 1;
+	s->loaded = s->scanned = 1;
 	return 0;
 
 fail:
@@ -183,6 +183,7 @@ segment_load(struct segment *s)
 	if (segment_header_get(header, s->ledger, &s->created, &why) == -1)
 		return segment_damaged(s, 0, why);
 	s->size = s->visible = s->synced = (uint64_t)st.st_size;
+	s->loaded = 1;
 	return 0;
 }
 
@@ -209,8 +210,7 @@ segment_read(struct segment *s, uint64_t offset, void *p, size_t n)
 	return (int64_t)got;
 }
 
-/* Cuts off what is behind size. */
-static int
+int
 segment_cut(struct segment *s)
 {
 	int fd = segment_fd(s);

@@ -36,7 +36,8 @@ struct segment {
 	struct segment_dir *in;
 	const char *path; /* of the topic's directory, below the root; kept */
 	uint64_t ledger;
-	uint64_t created; /* ns; 0 before it was loaded */
+	int loaded;	  /* the file is there and its header was read */
+	uint64_t created; /* ns */
 	uint64_t size;	  /* end of the whole entries written */
 	uint64_t next;	  /* entry id at size; right once scanned */
 	uint64_t last_publish;	 /* ns; 0 without entries; once scanned */
@@ -81,11 +82,14 @@ int segment_load(struct segment *s);
 /*
  * Reads all of it, checks every entry, builds the index. newest: the file was
  * the last to be written, so an entry cut short at its end (or nothing but
- * zeros, as a power cut may leave) is a torn write: size is put before it and
- * the bytes are cut off. Returns the bytes cut off; -1 with EBADMSG when there
- * is damage: size is then before the damage.
+ * zeros, as a power cut may leave) is a torn write: size is put before it, and
+ * segment_cut is to cut it off. Returns the bytes to cut; -1 with EBADMSG when
+ * there is damage: size is then before the damage.
  */
 int64_t segment_scan(struct segment *s, int newest);
+
+/* Cuts off what is behind size: a torn write, or part of a failed one. */
+int segment_cut(struct segment *s);
 
 /*
  * Appends bytes of whole stamped entries, all of them or nothing; iov is
