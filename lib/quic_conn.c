@@ -119,9 +119,11 @@ on_handshake_completed(ngtcp2_conn *qc, void *user)
 {
 	struct wt_conn *c = user;
 
-	(void)qc;
 	if (tls_conn_check(&c->tls) == -1)
 		return on_rc(h3_fail(c, H3_VERSION_FALLBACK, "ALPN is not h3"));
+	if (c->wt->cfg.keep_alive_ms != 0)
+		ngtcp2_conn_set_keep_alive_timeout(qc,
+		    c->wt->cfg.keep_alive_ms * WT_NS_PER_MS);
 	c->established = 1;
 	c->handshaking = 0;
 	c->wt->handshaking--;
@@ -476,7 +478,7 @@ quic_peer_why(struct wt_conn *c, char *buf, size_t n)
 		len = e->reasonlen > 100 ? 100 : (int)e->reasonlen;
 	}
 	if (e->type == NGTCP2_CCERR_TYPE_APPLICATION)
-		snprintf(buf, n, "closed by the peer: %s (0x%llx) %.*s",
+		snprintf(buf, n, "closed by the peer: HTTP/3 %s (0x%llx) %.*s",
 		    h3_error_name(e->error_code),
 		    (unsigned long long)e->error_code, len, reason);
 	else if (e->error_code >= NGTCP2_CRYPTO_ERROR &&

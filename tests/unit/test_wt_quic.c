@@ -289,6 +289,24 @@ test_idle_timeout(void **state)
 }
 
 static void
+test_keep_alive(void **state)
+{
+	struct pair p;
+	uint64_t until;
+
+	(void)state;
+	pair_init(&p);
+	p.server_cfg.idle_timeout_ms = 300;
+	p.client_cfg.keep_alive_ms = 100;
+	pair_open(&p);
+	for (until = pair_ms() + 1200; pair_ms() < until;)
+		pair_turn(&p);
+	assert_false(p.client.conn_closed);
+	assert_int_equal(p.server.sessions[0].closed, 0);
+	pair_free(&p);
+}
+
+static void
 test_nobody_there(void **state)
 {
 	struct sockaddr_in *in;
@@ -542,6 +560,7 @@ main(void)
 		cmocka_unit_test(test_ca),
 		cmocka_unit_test(test_keylog),
 		cmocka_unit_test(test_idle_timeout),
+		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_handshake_timeout),
 		cmocka_unit_test(test_other_version),
