@@ -282,6 +282,13 @@ server_pause(struct server *srv)
 	}
 }
 
+void
+server_stats(struct server *srv)
+{
+	if (srv->wt != NULL)
+		srv->stats = *wt_stats(srv->wt);
+}
+
 /* Calls each for every session that is not closed; it may free it. */
 static void
 each_session(struct server *srv,
@@ -322,7 +329,10 @@ server_close(struct server *srv)
 	each_session(srv, close_session);
 	wt_flush(srv->wt);
 	each_session(srv, forget_session);
+	server_stats(srv);
 	wt_free(srv->wt);
 	srv->wt = NULL;
+	srv->stats.connections_active = 0;
+	srv->stats.sessions_active = srv->stats.streams_active = 0;
 	conns_gone(&srv->sessions);
 }

@@ -12,11 +12,10 @@ report_refresh(void *ctx, uint64_t now)
 	struct report *r = ctx;
 	uint64_t bytes;
 
-	if (r->srv->wt != NULL)
-		r->wt = *wt_stats(r->srv->wt);
+	server_stats(r->srv);
 	r->queued = r->srv->out.len;
 	r->paused = (uint64_t)r->srv->paused;
-	bytes = r->wt.stream_bytes_in;
+	bytes = r->srv->stats.stream_bytes_in;
 	if (now > r->last_time)
 		r->throughput_mbps = (double)(bytes - r->last_bytes) * 8e3 /
 		    (double)(now - r->last_time);
@@ -27,7 +26,7 @@ report_refresh(void *ctx, uint64_t now)
 const struct metric *
 report_init(struct report *r, struct server *srv, struct control *ctl)
 {
-	const struct wt_stats *w = &r->wt;
+	const struct wt_stats *w = &srv->stats;
 	const struct metric table[] = {
 #define COUNTER(name, labels, value, help) \
 	{ name, labels, METRIC_COUNTER, value, help }

@@ -11,7 +11,6 @@
 struct report {
 	struct server *srv;
 	struct control *ctl;
-	struct wt_stats wt; /* a copy: the endpoint may be gone */
 	uint64_t queued, paused;
 	double throughput_mbps;
 	/* Private. */

@@ -21,6 +21,7 @@ struct server {
 	size_t max_buffered_total; /* of all; then the sockets are not read */
 	int paused;		   /* they are not read now */
 	/* Counters (docs/metrics.md). */
+	struct wt_stats stats; /* of the endpoint, by server_stats() */
 	uint64_t refused_path, refused_origin;
 	uint64_t datagrams_dropped;
 	uint64_t connections_shed;
@@ -39,6 +40,9 @@ void server_taken(void *ctx, const struct rec *r, size_t size, size_t payload,
 
 /* Stops and begins again reading the sockets, by what waits for stdout. */
 void server_pause(struct server *srv);
+
+/* Brings srv->stats up to date. */
+void server_stats(struct server *srv);
 
 /*
  * Closes every session, queueing its SESSION_CLOSE, and every connection;

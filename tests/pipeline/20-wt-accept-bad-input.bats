@@ -2,6 +2,9 @@
 # What strangers send to wt-accept costs nobody but them: each kind of bad
 # input is counted, answered as the RFCs say, and a session that is there at
 # the same time does not notice.
+#
+# Every test is a subshell of its own, on purpose:
+# shellcheck disable=SC2030,SC2031
 
 setup() {
 	load common
@@ -44,6 +47,10 @@ witness_ok() {
 counted() { # NAME [LABELS] OP VALUE
 	[ $# -eq 4 ] || set -- "$1" "" "$2" "$3"
 	until_true 5 metric_is accept.prom "$@"
+}
+
+record_count() {
+	[ "$("$TESTBIN/catrecords" <accept.out | grep -c "$1")" -eq "$2" ]
 }
 
 @test "two control streams" {
@@ -122,8 +129,7 @@ counted() { # NAME [LABELS] OP VALUE
 		expect-reset=1 alive
 	hostile settings connect=/wt 'send=1:00 05 6843 04 0000+' \
 		expect-reset=1 alive
-	until_true 5 sh -c '[ "$('"$TESTBIN"'/catrecords <accept.out |
-		grep -c SESSION_CLOSE)" -eq 2 ]'
+	until_true 5 record_count SESSION_CLOSE 2
 	counted h3_errors_total -eq 0
 	witness_ok
 }

@@ -1,5 +1,8 @@
 #!/usr/bin/env bats
 # Which sessions wt-accept accepts, what it says about them, and its limits.
+#
+# Every test is a subshell of its own, on purpose:
+# shellcheck disable=SC2030,SC2031
 
 bats_require_minimum_version 1.5.0
 
