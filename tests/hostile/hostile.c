@@ -60,7 +60,7 @@
 struct hostile {
 	struct raw r;
 	const char *step;
-	const char *fields[2 * FIELDS_MAX]; /* of the next CONNECT */
+	char *fields[2 * FIELDS_MAX]; /* of the next CONNECT */
 	size_t nfields;
 	int status; /* of the last response, as is what follows */
 	struct h3_fields response;
@@ -296,7 +296,7 @@ do_field(struct hostile *h, const char *arg)
 	if (colon == NULL || h->nfields == 2 * FIELDS_MAX)
 		fatalx(EX_USAGE, "%s: not NAME:VALUE, or too many", h->step);
 	h->fields[h->nfields++] = strndup(arg, (size_t)(colon - arg));
-	h->fields[h->nfields++] = colon + 1;
+	h->fields[h->nfields++] = strdup(colon + 1);
 }
 
 static void
@@ -306,10 +306,12 @@ do_connect(struct hostile *h, const char *arg)
 	struct buf b = { 0 };
 	uint64_t i = 0;
 
-	h3_request_put(&b, "localhost", arg, h->fields, h->nfields);
+	h3_request_put(&b, "localhost", arg, (const char *const *)h->fields,
+	    h->nfields);
 	raw_send(&h->r, st, buf_data(&b), buf_len(&b), 0);
 	buf_free(&b);
-	h->nfields = 0;
+	while (h->nfields > 0)
+		free(h->fields[--h->nfields]);
 	while (stream_n(h, i) != st)
 		i++;
 	until(h, is_answered, i, 0);
