@@ -110,3 +110,6 @@ make_cert() {
 	openssl x509 -in cert.pem -outform der | sha256sum | cut -d' ' -f1 \
 		>cert.sha256
 }
+
+# fails COMMAND...: bats lets "! COMMAND" pass unseen.
+fails() { if "$@"; then return 1; fi; }
