@@ -186,14 +186,16 @@ static int
 on_stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t code,
     void *user, void *stream)
 {
+	struct wt_stream *st = stream;
+
 	(void)flags, (void)code, (void)user;
-	if (!ngtcp2_conn_is_local_stream(qc, id)) {
+	if (!ngtcp2_conn_is_local_stream(qc, id) && (st == NULL || !st->over)) {
 		if (ngtcp2_is_bidi_stream(id))
 			ngtcp2_conn_extend_max_streams_bidi(qc, 1);
 		else
 			ngtcp2_conn_extend_max_streams_uni(qc, 1);
 	}
-	return stream == NULL ? 0 : on_rc(h3_stream_close(stream));
+	return st == NULL ? 0 : on_rc(h3_stream_close(st));
 }
 
 static int
@@ -358,6 +360,9 @@ quic_conn_set_timer(struct wt_conn *c)
 			at = c->linger_at;
 		if (c->wait_until < at)
 			at = c->wait_until;
+		/* A full socket would make what is due due at once again. */
+		if (c->wt->nstuck > 0 && at < c->wt->now + WT_STUCK_NS)
+			at = c->wt->now + WT_STUCK_NS;
 	}
 	timerq_set(&c->wt->timers, &c->timer, at);
 }

@@ -13,7 +13,6 @@
 #include "wt_int.h"
 
 #define WT_EVENTS 64	  /* ready sockets taken per turn */
-#define WT_STUCK_MS 5	  /* a full socket is tried again, when not polled */
 #define WT_FINE_NS (2 * WT_NS_PER_MS) /* deadlines this near get a timer with
 				       * more than poll's resolution */
 #define WT_STATELESS_PER_S 1000 /* answers to packets without a connection */
@@ -335,8 +334,8 @@ wt_timeout_ms(const struct wt *wt)
 		ms = stage_poll_ms(next > now ? next - now : 0);
 	}
 	/* A full device queue gives no POLLOUT, a paused endpoint none. */
-	if (wt->nstuck > 0 && (ms == -1 || ms > WT_STUCK_MS))
-		ms = WT_STUCK_MS;
+	if (wt->nstuck > 0 && (ms == -1 || ms > stage_poll_ms(WT_STUCK_NS)))
+		ms = stage_poll_ms(WT_STUCK_NS);
 	return ms;
 }
 

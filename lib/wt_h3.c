@@ -291,6 +291,24 @@ h3_stream_data(struct wt_stream *st, const uint8_t *p, size_t n, int fin)
 	}
 }
 
+/*
+ * ngtcp2 before 1.23 never closes a unidirectional stream whose RESET_STREAM
+ * came before any of its data. Its credit is given back here, and since each
+ * takes memory until the connection ends, not without a limit.
+ */
+static void
+h3_reset_unheard(struct wt_stream *st)
+{
+	struct wt_conn *c = st->c;
+
+	if (!st->uni || st->local || st->u.prefix.in.have > 0 ||
+	    st->u.prefix.got_type || c->nunheard >= WT_UNHEARD_MAX)
+		return;
+	c->nunheard++;
+	st->over = 1;
+	ngtcp2_conn_extend_max_streams_uni(c->qc, 1);
+}
+
 int
 h3_stream_reset(struct wt_stream *st, uint64_t code)
 {
@@ -316,8 +334,13 @@ h3_stream_reset(struct wt_stream *st, uint64_t code)
 		st->rx_done = 1;
 		wt->ev->stream_reset(wt->cfg.ctx, st, app);
 		return 0;
+	case KIND_NEW:
+		h3_reset_unheard(st);
+		/* fall through */
 	default:
 		wt_stream_become(st, KIND_IGNORED);
+		st->rx_done = 1;
+		wt_stream_abort(st, H3_REQUEST_CANCELLED);
 		return 0;
 	}
 }

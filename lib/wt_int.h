@@ -41,6 +41,10 @@
 					* open session is closed after this */
 #define WT_WAIT_NS (5 * WT_NS_PER_S) /* streams and datagrams wait this long
 				      * for their session */
+#define WT_UNHEARD_MAX 1000 /* streams of a connection that ngtcp2 forgets to
+			     * close, see h3_reset_unheard() */
+#define WT_STUCK_NS (5 * WT_NS_PER_MS) /* a full socket is tried again, when
+					* poll does not tell of it */
 #define WT_GONE_IDS 8 /* ended sessions a connection remembers */
 
 /* A UDP socket: one of the server's, or one of a client connection. */
@@ -102,6 +106,7 @@ struct wt_conn {
 	size_t nsessions;
 	size_t nopen;		     /* sessions in SESSION_OPEN */
 	size_t nwaiting;	     /* streams and datagrams held */
+	size_t nunheard;	     /* see h3_reset_unheard() */
 	struct wt_datagrams held;    /* datagrams, their prefix included */
 	struct wt_datagrams sending;
 	size_t nsending;
@@ -180,7 +185,7 @@ struct wt_stream {
 	uint8_t tx_done; /* nothing may be sent any more */
 	uint8_t rx_done; /* nothing is of interest any more */
 	uint8_t paused;
-	uint8_t over;	 /* KIND_WAITING: QUIC is through with it */
+	uint8_t over;	 /* QUIC is through with it */
 	union {
 		struct h3_prefix prefix; /* KIND_NEW */
 		struct h3_frames *frames; /* KIND_CONTROL, KIND_REQUEST */

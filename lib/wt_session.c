@@ -157,7 +157,7 @@ wt_answer(struct wt_stream *st, int status, const char *const *fields,
 }
 
 static void
-wt_refuse(struct wt_stream *st, int status)
+wt_refuse(struct wt_stream *st, int status, int stop)
 {
 	struct wt_conn *c = st->c;
 
@@ -166,8 +166,9 @@ wt_refuse(struct wt_stream *st, int status)
 	wt_session_set_gone(c, st->id);
 	wt_waiting_reject(c, st->id, H3_WT_SESSION_GONE);
 	wt_stream_become(st, KIND_IGNORED);
-	if (!st->rx_done) {
-		/* RFC 9114 section 4.1.1: the rest of it is of no interest. */
+	/* The rest of it is of no interest (RFC 9114 section 4.1.1). Chromium
+	 * takes a stopped CONNECT for a protocol error. */
+	if (stop && !st->rx_done) {
 		st->rx_done = 1;
 		ngtcp2_conn_shutdown_stream_read(c->qc, 0, st->id, H3_NO_ERROR);
 	}
@@ -207,12 +208,12 @@ wt_decide(struct wt_stream *st, struct wt_session *s, const struct h3_fields *f)
 	if (s == NULL)
 		s = wt_session_new(c, st);
 	status = c->wt->ev->session_request(c->wt->cfg.ctx, s, &req, &protocol);
-	if (status == 200) {
+	if (status == 200 && s->state != SESSION_ENDED) {
 		wt_accept(s, protocol);
 		return;
 	}
 	wt_session_free(s);
-	wt_refuse(st, status);
+	wt_refuse(st, status, 0);
 }
 
 static int
@@ -257,7 +258,7 @@ wt_request(struct wt_stream *st, struct wt_session *s, const uint8_t *p,
 		wt_stream_become(st, KIND_IGNORED);
 		wt_stream_abort(st, (uint64_t)bad);
 	} else if (status != 0) {
-		wt_refuse(st, status);
+		wt_refuse(st, status, f.kind == H3_REQUEST_OTHER);
 	} else if (rc == H3_FIELD_OK) {
 		wt_decide(st, s, &f);
 	}
@@ -275,7 +276,7 @@ wt_request_wait(struct wt_stream *st, const uint8_t *p, size_t n)
 
 	if (st->c->nsessions >=
 	    st->c->wt->cfg.max_sessions_per_connection) {
-		wt_refuse(st, 429);
+		wt_refuse(st, 429, 0);
 		return 0;
 	}
 	s = wt_session_new(st->c, st);
@@ -433,7 +434,7 @@ wt_request_frame_error(struct wt_stream *st, uint64_t error)
 {
 	if (error != H3_EXCESSIVE_LOAD || !st->c->wt->server || st->s != NULL)
 		return h3_fail(st->c, error, "request stream");
-	wt_refuse(st, 431);
+	wt_refuse(st, 431, 1);
 	return 0;
 }
 

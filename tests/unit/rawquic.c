@@ -67,7 +67,8 @@ on_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t code, void *user,
     void *stream)
 {
 	(void)qc, (void)flags, (void)code, (void)stream;
-	raw_add(user, id)->closed = 1;
+	if (!((struct raw *)user)->untracked)
+		raw_add(user, id)->closed = 1;
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct raw {
 	uint64_t close_code; /* then */
 	int close_is_app;
 	uint64_t retries;
+	int untracked;	     /* no record of streams that close */
 };
 
 /* Starts a connection to 127.0.0.1 and that port. Any certificate with that

@@ -633,6 +633,31 @@ test_session_gone(void **state)
 	bad_end(b);
 }
 
+/* Streams whose reset is the first that is heard of them give their credit
+ * back too. */
+static void
+test_reset_unopened(void **state)
+{
+	struct bad *b = bad_start(NULL);
+	uint64_t left;
+
+	(void)state;
+	send_session(b);
+	left = ngtcp2_conn_get_streams_uni_left(b->r.qc);
+	for (uint64_t i = 0; i < left; i++) {
+		int64_t id;
+
+		assert_int_equal(ngtcp2_conn_open_uni_stream(b->r.qc, &id,
+		    NULL), 0);
+		ngtcp2_conn_shutdown_stream_write(b->r.qc, 0, id, 7);
+	}
+	assert_int_equal(ngtcp2_conn_get_streams_uni_left(b->r.qc), 0);
+	b->r.untracked = 1;
+	BAD_UNTIL(b, ngtcp2_conn_get_streams_uni_left(b->r.qc) >= left / 2);
+	assert_int_equal(stats(b)->streams_active, 0);
+	bad_end(b);
+}
+
 static void
 test_bad_session_id(void **state)
 {
@@ -780,6 +805,7 @@ main(void)
 		cmocka_unit_test(test_too_many_sessions),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_session_gone),
+		cmocka_unit_test(test_reset_unopened),
 		cmocka_unit_test(test_bad_session_id),
 		cmocka_unit_test(test_empty_datagram),
 		cmocka_unit_test(test_byte_by_byte),
