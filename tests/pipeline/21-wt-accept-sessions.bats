@@ -227,3 +227,25 @@ counted() { # NAME [LABELS] OP VALUE
 		--listen "127.0.0.1:$PORT"
 	[[ $output == *"127.0.0.1"*"in use"* ]]
 }
+
+@test "every option of --help is in the manual, with its default" {
+	page=$ROOT/wt-accept/wt-accept.1
+	"$BIN/wt-accept" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p' >names
+	[ "$(wc -l <names)" -gt 20 ]
+	while read -r name; do
+		grep -q "^\.It Fl -$name" "$page" || { echo "$name"; false; }
+	done <names
+	# "(default 16KiB)" in one is "default is 16 KiB" in the other.
+	"$BIN/wt-accept" --help |
+		sed -n 's/^  --\([a-z-]*\) .*(default \([0-9]*\)\([KM]iB\|s\|\))$/\1 \2 \3/p' \
+		>defaults
+	[ "$(wc -l <defaults)" -ge 13 ]
+	while read -r name value unit; do
+		awk -v n=".It Fl -$name" -v d="default is $value${unit:+ $unit}" '
+			index($0, n) == 1 { in_ = 1; next }
+			/^\.(It|El)/ { in_ = 0 }
+			in_ && index($0, d) { found = 1 }
+			END { exit !found }' "$page" ||
+			{ echo "$name $value $unit"; false; }
+	done <defaults
+}

@@ -324,6 +324,9 @@ requests_reach_the_endpoint(void **state)
 	    "write 4 5 fin;reset 4 7;stop 2 7;pause 2;resume 4;datagram dg;"
 	    "drain;close 7 bye;");
 	assert_int_equal(buf_len(&f->got), 0);
+	/* Remembered, for the end the stream has to be given. */
+	assert_true(f->uni->stopped && f->uni->stop_code == 7);
+	assert_false(f->bidi->stopped);
 	assert_int_equal(f->control.records, 8);
 	assert_int_equal(f->control.refused, 0);
 }
