@@ -9,8 +9,8 @@
 #include "zframes.h"
 
 /* A turn of the loop takes so much, then it is the bus's turn. */
-#define TURN_MESSAGES 256
-#define TURN_BYTES (8 * 1024 * 1024)
+#define TURN_MESSAGES 64
+#define TURN_BYTES (512 * 1024)
 
 /* Identity, map, packet numbers, records. */
 #define PARTS_MAX 4
