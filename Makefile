@@ -53,6 +53,7 @@ LIB_SRCS += lib/varint.c lib/h3frame.c lib/h3settings.c lib/capsule.c \
 LIB_SRCS += lib/chunks.c lib/cidmap.c lib/timerq.c lib/udp.c lib/tls.c \
 	lib/quicstop.c \
 	lib/quic_io.c lib/quic_server.c lib/quic_client.c lib/quic_conn.c \
+	lib/quic_close.c \
 	lib/wt_h3.c lib/wt_session.c lib/wt_datagram.c lib/wt_stream.c lib/wt.c
 
 # Programs: sources and libraries of each.
@@ -106,6 +107,13 @@ route_LIBS = $(ZMQ) $(YAML)
 
 # Programs that only tests and benches use: into build/tests/bin.
 TEST_PROGRAMS :=
+TEST_PROGRAMS += feedsub busgarbage busretry
+feedsub_SRCS := tests/feedsub.c
+feedsub_LIBS := $(ZMQ)
+busgarbage_SRCS := tests/busgarbage.c
+busgarbage_LIBS := $(ZMQ) $(CRC)
+busretry_SRCS := tests/busretry.c
+busretry_LIBS := $(ZMQ) $(CRC)
 TEST_PROGRAMS += mkrecords catrecords
 TEST_PROGRAMS += sinkdrive
 sinkdrive_SRCS := tests/sinkdrive.c tests/sinkdrive_bus.c \
@@ -127,6 +135,9 @@ recctl_SRCS := tests/recctl.c
 UNIT_TESTS :=
 UNIT_TESTS += test_rec test_track test_buf test_opt test_log test_metrics \
 	test_sock test_table
+UNIT_TESTS += test_tap
+test_tap_SRCS := tap/scan.c tap/line.c
+test_tap_LIBS := $(JSON)
 UNIT_TESTS += test_demux
 test_demux_SRCS := demux/demux.c demux/hold.c
 test_opt_SRCS := tests/unit/forked.c
@@ -193,7 +204,9 @@ test_client_source_SRCS := wt-client/source.c wt-client/cut.c \
 # Fuzzers, one per decoder: tests/fuzz/NAME.c, likewise.
 FUZZERS :=
 FUZZERS += fuzz_quicstop
-FUZZERS += fuzz_rec fuzz_track fuzz_demux
+FUZZERS += fuzz_rec fuzz_track fuzz_demux fuzz_tap
+fuzz_tap_SRCS := tap/scan.c tap/line.c
+fuzz_tap_LIBS := $(JSON)
 fuzz_demux_SRCS := demux/demux.c demux/hold.c
 FUZZERS += fuzz_dmsg fuzz_conf
 FUZZERS += fuzz_entry fuzz_bmsg fuzz_segment

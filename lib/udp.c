@@ -94,19 +94,19 @@ int
 udp_open(struct udp *u, const struct sockaddr *local, socklen_t locallen,
     const struct sockaddr *remote, socklen_t remotelen)
 {
-	int family = local != NULL ? local->sa_family : remote->sa_family;
-	int err;
+	const struct sockaddr *sa = local != NULL ? local : remote;
+	int family = sa->sa_family, err;
 
 	memset(u, 0, sizeof(*u));
 	u->fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (u->fd == -1)
 		return -1;
 	udp_options(u, family);
-	if (local != NULL && bind(u->fd, local, locallen) == -1)
+	if (locallen > 0 && bind(u->fd, local, locallen) == -1)
 		goto fail;
-	if (remote != NULL && connect(u->fd, remote, remotelen) == -1)
+	if (remotelen > 0 && connect(u->fd, remote, remotelen) == -1)
 		goto fail;
-	u->connected = remote != NULL;
+	u->connected = remotelen > 0;
 	u->local.len = sizeof(u->local.u);
 	if (getsockname(u->fd, &u->local.u.sa, &u->local.len) == -1)
 		goto fail;
@@ -197,8 +197,8 @@ udp_control_add(struct msghdr *msg, int level, int type, const void *data,
     size_t len)
 {
 	/* CMSG_NXTHDR would look at what is not written yet. */
-	struct cmsghdr *c = (struct cmsghdr *)(void *)((char *)msg->msg_control +
-	    msg->msg_controllen);
+	struct cmsghdr *c = (struct cmsghdr *)(void *)(
+	    (char *)msg->msg_control + msg->msg_controllen);
 
 	c->cmsg_level = level;
 	c->cmsg_type = type;
@@ -217,7 +217,9 @@ udp_control_put(const struct udp *u, struct msghdr *msg,
 	int ecn = b->ecn;
 
 	if (!u->connected && v6) {
-		struct in6_pktinfo pi = { .ipi6_addr = b->local.u.in6.sin6_addr };
+		struct in6_pktinfo pi = {
+			.ipi6_addr = b->local.u.in6.sin6_addr
+		};
 
 		if (IN6_IS_ADDR_LINKLOCAL(&pi.ipi6_addr))
 			pi.ipi6_ifindex = b->local.u.in6.sin6_scope_id;

@@ -43,8 +43,8 @@ struct udp {
 				 * nothing is stuck */
 };
 
-/* Binds (local NULL: any) and connects (remote NULL: stays open to all). 0,
- * or -1 with errno and nothing open. */
+/* Binds (locallen 0: any) and connects (remotelen 0: stays open to all); one
+ * of them at least. 0, or -1 with errno and nothing open. */
 int udp_open(struct udp *u, const struct sockaddr *local, socklen_t locallen,
     const struct sockaddr *remote, socklen_t remotelen);
 void udp_close(struct udp *u);

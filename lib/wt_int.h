@@ -5,7 +5,8 @@
  *	quic_server.c	the first packet of a connection: version
  *			negotiation, Retry, limits, stateless reset
  *	quic_client.c	connecting, migrating
- *	quic_conn.c	ngtcp2's callbacks, timers, the end of a connection
+ *	quic_conn.c	ngtcp2's callbacks, timers
+ *	quic_close.c	the end of a connection
  *	wt_h3.c		HTTP/3: control streams, which stream is what
  *	wt_session.c	CONNECT, capsules, sessions, datagrams
  *	wt_stream.c	the streams of sessions, and what all streams send
@@ -259,23 +260,27 @@ void quic_path(ngtcp2_path *path, struct wt_sock *so,
 /* quic_server.c: a packet that belongs to no connection. */
 void quic_accept(struct wt *wt, ngtcp2_path *path, const ngtcp2_pkt_info *pi,
     const uint8_t *p, size_t n);
-void quic_send_retry(struct wt *wt, ngtcp2_path *path, const ngtcp2_pkt_hd *hd);
+void quic_send_retry(struct wt *wt, ngtcp2_path *path,
+    const ngtcp2_pkt_hd *hd);
 
 /* quic_conn.c */
 struct wt_conn *quic_conn_new(struct wt *wt);
 void quic_conn_init(struct wt_conn *c, ngtcp2_settings *settings,
     ngtcp2_transport_params *params);
 void quic_callbacks(ngtcp2_callbacks *cb, int server);
+void quic_cid_new(ngtcp2_cid *cid);
 void quic_conn_dirty(struct wt_conn *c);
 void quic_conn_set_timer(struct wt_conn *c);
 void quic_conn_timeout(struct wt_conn *c);
-/* The ends: ngtcp2 said so, we say so, nobody needs to be told. */
+
+/* quic_close.c: ngtcp2 said so, we say so, nobody needs to be told. */
+/* Why it ends; the first who knows tells. */
+void quic_conn_set_why(struct wt_conn *c, const char *why);
 void quic_conn_failed(struct wt_conn *c, int liberr);
 void quic_conn_close(struct wt_conn *c, uint64_t h3_error, const char *why);
 void quic_conn_drop(struct wt_conn *c, const char *why);
 void quic_conn_forget(struct wt_conn *c); /* unlinks it, for quic_reap() */
 void quic_reap(struct wt *wt);
-void quic_cid_new(ngtcp2_cid *cid);
 
 /* wt_h3.c: return 0, or -1 with c->h3_error set. */
 int h3_conn_start(struct wt_conn *c);
@@ -308,8 +313,8 @@ void wt_waiting_admit(struct wt_session *s);
 void wt_waiting_reject(struct wt_conn *c, int64_t id, uint64_t code);
 
 /* wt_stream.c */
-struct wt_stream *wt_stream_new(struct wt_conn *c, int64_t id, enum wt_kind kind,
-    int local);
+struct wt_stream *wt_stream_new(struct wt_conn *c, int64_t id,
+    enum wt_kind kind, int local);
 void wt_stream_free(struct wt_stream *st);
 struct wt_stream *wt_stream_writable(struct wt_conn *c, int64_t id);
 void wt_stream_become(struct wt_stream *st, enum wt_kind kind);

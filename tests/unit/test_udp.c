@@ -68,7 +68,7 @@ static void
 exchange(const char *any)
 {
 	struct udp server, client;
-	struct udp_batch b = { 0 }, in;
+	struct udp_batch b = { 0 }, in = { 0 };
 	uint8_t data[3500];
 	size_t got = 0;
 
@@ -122,7 +122,7 @@ static void
 test_no_segmentation(void **state)
 {
 	struct udp server, client;
-	struct udp_batch b = { 0 }, in;
+	struct udp_batch b = { 0 }, in = { 0 };
 	uint8_t data[2500] = { 0 };
 	size_t got = 0;
 
@@ -147,7 +147,7 @@ static void
 test_stuck(void **state)
 {
 	struct udp server, client;
-	struct udp_batch b = { 0 }, in;
+	struct udp_batch b = { 0 }, in = { 0 };
 	uint8_t data[2500];
 	size_t got = 0;
 

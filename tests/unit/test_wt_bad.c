@@ -707,7 +707,7 @@ test_byte_by_byte(void **state)
 static void
 send_capsule(struct raw_stream *st, const void *p, size_t n)
 {
-	uint8_t buf[2048];
+	uint8_t buf[2048] = { 0 };
 	size_t len = h3_frame_put(buf, H3_FRAME_DATA, n);
 
 	memcpy(buf + len, p, n);
@@ -719,7 +719,7 @@ test_close_capsule(void **state)
 {
 	struct bad *b = bad_start(NULL);
 	struct raw_stream *st = send_session(b);
-	uint8_t buf[CAPSULE_CLOSE_LEN_MAX];
+	uint8_t buf[CAPSULE_CLOSE_LEN_MAX] = { 0 };
 
 	(void)state;
 	send_capsule(st, buf, capsule_drain_put(buf));
