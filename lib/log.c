@@ -31,6 +31,16 @@ log_set_verbose(int on)
 	log_verbose = on;
 }
 
+/* C0, DEL, or C1 in UTF-8, which terminals obey too. */
+static int
+log_is_control(const char *p, size_t n)
+{
+	unsigned char c = (unsigned char)p[0];
+
+	return c < 0x20 || c == 0x7f ||
+	    (c == 0xc2 && n > 1 && ((unsigned char)p[1] & 0xe0) == 0x80);
+}
+
 /* Formats and writes one line; err is 0 or an errno value to explain. */
 static void
 log_line(int err, const char *fmt, va_list ap)
@@ -56,7 +66,7 @@ log_line(int err, const char *fmt, va_list ap)
 	}
 	/* What strangers sent may be quoted here: one line stays one line. */
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+		if (log_is_control(line + i, len - i))
 			line[i] = '?';
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) == -1)

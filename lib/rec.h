@@ -62,7 +62,8 @@ void rec_append_u32(struct buf *b, struct rec *r, uint32_t v);
 /*
  * The first record in the n bytes at p. Returns its whole size, 0 when more
  * bytes are needed, -1 when it is malformed (then *why, if not NULL, says how).
- * r->payload points into p.
+ * r->payload points into p. The header is checked, and r filled in, as soon as
+ * REC_HEADER_LEN bytes are there.
  */
 int64_t rec_get(const uint8_t *p, size_t n, struct rec *r, const char **why);
 

@@ -57,13 +57,13 @@ say_hostile(void *arg)
 static void
 one_line_stays_one_line(void **state)
 {
-	char hostile[] = "a\nprog: fake\r\x1b[2J\x7f\tb";
+	char hostile[] = "a\nprog: fake\r\x1b[2J\x7f\tb \xc2\x9b" "c\xc3\xa4";
 
 	(void)state;
 	assert_int_equal(forked(say_hostile, hostile, text, sizeof(text)),
 	    EX_DATAERR);
-	assert_string_equal(text, "prog: a?prog: fake??[2J??b\n"
-				  "prog: a?prog: fake??[2J??b\n");
+	assert_string_equal(text, "prog: a?prog: fake??[2J??b ?\x9b" "c\xc3\xa4\n"
+				  "prog: a?prog: fake??[2J??b ?\x9b" "c\xc3\xa4\n");
 }
 
 /* Around the size of the line buffer, with and without an errno text. */
