@@ -144,7 +144,7 @@ quic_input_batch(struct wt *wt, struct wt_sock *so, struct udp_batch *b)
 	}
 }
 
-void
+int
 quic_read_socket(struct wt *wt, struct wt_sock *so)
 {
 	struct udp_batch b = { .data = wt->rx };
@@ -154,17 +154,18 @@ quic_read_socket(struct wt *wt, struct wt_sock *so)
 		rc = udp_recv(&so->udp, &b);
 		wt->stats.recv_calls++;
 		if (rc == 0)
-			return;
+			return 0;
 		if (rc == -1) {
 			/* Nobody listens there: told by ICMP, so not proof,
 			 * but before an answer there is nothing to lose. */
 			if (so->c != NULL && !so->c->established)
 				quic_conn_drop(so->c, strerror(errno));
-			return;
+			return 0;
 		}
 		wt_tick(wt);
 		quic_input_batch(wt, so, &b);
 	}
+	return 1;
 }
 
 /* ----------------------------------------------------------------- send */

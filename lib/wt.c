@@ -319,6 +319,8 @@ void
 wt_pause_reading(struct wt *wt, int on)
 {
 	wt->paused = on;
+	if (on)
+		wt->late = 1;
 }
 
 int
@@ -329,6 +331,8 @@ wt_timeout_ms(const struct wt *wt)
 
 	if (!TAILQ_EMPTY(&wt->dirty))
 		return 0;
+	if (wt->late)
+		next = TIMERQ_NEVER;
 	if (next != TIMERQ_NEVER) {
 		now = stage_monotonic();
 		ms = stage_poll_ms(next > now ? next - now : 0);
@@ -346,7 +350,7 @@ wt_set_timerfd(struct wt *wt)
 	uint64_t next = timerq_next(&wt->timers);
 	struct itimerspec its = { 0 };
 
-	if (wt->paused || next > wt->now + WT_FINE_NS)
+	if (wt->late || next > wt->now + WT_FINE_NS)
 		next = TIMERQ_NEVER;
 	if (next == wt->timerfd_at)
 		return;
@@ -384,7 +388,7 @@ void
 wt_read(struct wt *wt)
 {
 	struct epoll_event ev[WT_EVENTS];
-	int n;
+	int n, more = 0;
 
 	if (wt->paused)
 		return;
@@ -396,8 +400,10 @@ wt_read(struct wt *wt)
 		if (so == NULL)
 			wt_clear_timerfd(wt);
 		else if (ev[i].events & (EPOLLIN | EPOLLERR))
-			quic_read_socket(wt, so);
+			more |= quic_read_socket(wt, so);
 	}
+	if (!more && n < WT_EVENTS)
+		wt->late = 0;
 	wt_settle(wt);
 	wt->batch = 0;
 }
@@ -411,7 +417,8 @@ wt_flush(struct wt *wt)
 	wt_tick(wt);
 	wt->batch = 0;
 	wt_unstick(wt);
-	while ((t = timerq_pop(&wt->timers, wt->now)) != NULL) {
+	/* What was not read may be the sign of life a timer waits for. */
+	while (!wt->late && (t = timerq_pop(&wt->timers, wt->now)) != NULL) {
 		c = (struct wt_conn *)(void *)((char *)t -
 		    offsetof(struct wt_conn, timer));
 		quic_conn_timeout(c);

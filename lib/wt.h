@@ -189,7 +189,7 @@ int wt_conn_update_keys(struct wt_conn *c);
 /*
  * The loop. wt_pollfds sets up at most n entries and returns how many it
  * would need. With wt_pause_reading(1) they ask for nothing, so that the
- * kernel drops what cannot be taken. wt_timeout_ms: -1 when nothing is due.
+ * kernel drops what cannot be taken, and no connection times out. wt_timeout_ms: -1 when nothing is due.
  */
 size_t wt_pollfds(const struct wt *wt, struct pollfd *fds, size_t n);
 int wt_timeout_ms(const struct wt *wt);

@@ -227,6 +227,7 @@ struct wt {
 	uint64_t now;	/* CLOCK_MONOTONIC, ns, of this batch */
 	uint64_t batch; /* CLOCK_REALTIME, ns, of this batch; 0: none */
 	int paused, draining;
+	int late; /* was paused, and has not read all that came meanwhile */
 	uint8_t reset_secret[TLS_SHA256_LEN];
 	uint8_t token_secret[TLS_SHA256_LEN];
 	uint8_t *rx, *tx;
@@ -245,7 +246,8 @@ int wt_rate_take(struct wt_rate *r, uint64_t now); /* 0: none left */
 uint64_t wt_rate_left(struct wt_rate *r, uint64_t now);
 
 /* quic_io.c */
-void quic_read_socket(struct wt *wt, struct wt_sock *so);
+/* A turn's worth. 1: there may be more. */
+int quic_read_socket(struct wt *wt, struct wt_sock *so);
 void quic_conn_write(struct wt_conn *c);
 /* Decrypts, and takes note of STOP_SENDING. */
 int quic_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
