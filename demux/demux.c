@@ -412,34 +412,43 @@ on_reset(struct demux *d, const struct rec *r)
 	stream_free(d, st);
 }
 
+/* What is wrong with a datagram's lengths is one thing to its sender. */
+static enum track_error
+datagram_check(const struct demux *d, const struct rec *r)
+{
+	struct track_header h;
+	enum track_error e;
+
+	if (r->len < TRACK_HEADER_LEN)
+		return TRACK_BAD_DATAGRAM;
+	e = track_header_get(r->payload, d->cfg.max_packet, &h);
+	if (e == TRACK_BAD_ID || e == TRACK_BAD_TYPE)
+		return e;
+	if (e != TRACK_OK || r->len - TRACK_HEADER_LEN != h.payload_len)
+		return TRACK_BAD_DATAGRAM;
+	return TRACK_OK;
+}
+
 static void
 on_datagram(struct demux *d, const struct rec *r, struct buf *out)
 {
-	struct demux_error e = { .session = r->session,
+	const struct demux_error e = { .code = datagram_check(d, r),
+		.session = r->session,
 		.stream = r->stream,
 		.header = r->payload,
-		.header_len = r->len };
-	struct track_header h;
+		.header_len = r->len < TRACK_HEADER_LEN ? r->len :
+							  TRACK_HEADER_LEN };
 
 	if (session_get(d, r->session) == NULL) {
 		d->stats.records_orphaned++;
 		return;
 	}
-	if (r->len < TRACK_HEADER_LEN)
-		e.code = TRACK_BAD_DATAGRAM;
-	else
-		e.code = track_header_get(r->payload, d->cfg.max_packet, &h);
-	if (e.code == TRACK_TOO_LONG ||
-	    (e.code == TRACK_OK && r->len - TRACK_HEADER_LEN != h.payload_len))
-		e.code = TRACK_BAD_DATAGRAM;
 	if (e.code != TRACK_OK) {
-		if (e.header_len > TRACK_HEADER_LEN)
-			e.header_len = TRACK_HEADER_LEN;
 		count_error(d, &e);
 		return;
 	}
 	put_packet(d, r, r->time, r->payload, r->payload + TRACK_HEADER_LEN,
-	    h.payload_len, NULL, 0, out);
+	    r->len - TRACK_HEADER_LEN, NULL, 0, out);
 	d->stats.packets_complete++;
 	d->stats.packets_datagram++;
 }
