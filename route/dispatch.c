@@ -282,7 +282,8 @@ dispatch_input(struct route *r, struct buf *b, const char **why)
 {
 	const uint8_t *p = buf_data(b);
 	size_t left = buf_len(b), used = 0;
-	enum dispatch rc = DISPATCH_MORE;
+	enum dispatch rc = r->blocked != NULL ? DISPATCH_BLOCKED :
+						DISPATCH_MORE;
 	struct rec rec;
 	int64_t n;
 

@@ -121,7 +121,7 @@ endpoint_down(struct endpoint *ep, const char *why)
 	/* No credit: what is sent now would only pile up somewhere. */
 	ep->suspect = 1;
 	ep->queue.credit_packets = ep->queue.credit_bytes = 0;
-	if (ep->up)
+	if (ep->up && log_limit(&ep->limit, ep->now))
 		log_warnx("service %s: %s: %s, %" PRIu64 " not acknowledged",
 		    ep->service->name, ep->name, why,
 		    queue_unacked(&ep->queue));
@@ -159,7 +159,8 @@ endpoint_grant(struct endpoint *ep, const struct dmsg_grant *g)
 	if (n > 0 || other)
 		endpoint_stall_reset(ep);
 	if (other || ep->suspect) {
-		if (queue_unacked(&ep->queue) > 0 && ep->sink[0] != '\0')
+		if (queue_unacked(&ep->queue) > 0 && ep->sink[0] != '\0' &&
+		    log_limit(&ep->limit, ep->now))
 			log_info("service %s: %s: %s, sending %" PRIu64
 			    " again", ep->service->name, ep->name,
 			    other ? "another sink" : "back",

@@ -9,6 +9,7 @@
 
 #include "buf.h"
 #include "config.h"
+#include "log.h"
 #include "queue.h"
 
 #define ENDPOINT_INSTANCE_LEN 16
@@ -52,6 +53,7 @@ struct endpoint {
 	uint64_t hello_at; /* ns: the next hello */
 	uint64_t stall_at; /* ns: nothing acked until then: send again */
 	uint64_t stall_ns; /* doubles while that does not help */
+	struct log_limit limit;	     /* of lines about coming and going */
 	struct endpoint *dirty_next; /* list of the loop */
 	int dirty;
 	struct endpoint_stats stats;

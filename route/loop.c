@@ -123,8 +123,10 @@ static void
 loop_dispatch(struct loop *l)
 {
 	const char *why = "";
+	enum dispatch rc = dispatch_input(l->route, &l->buf, &why);
 
-	if (dispatch_input(l->route, &l->buf, &why) != DISPATCH_MALFORMED)
+	l->held = rc == DISPATCH_BLOCKED;
+	if (rc != DISPATCH_MALFORMED)
 		return;
 	log_warnx("stdin: malformed record: %s", why);
 	buf_free(&l->buf);
@@ -138,8 +140,7 @@ loop_input(struct loop *l)
 	if (!dispatch_unblocked(l->route))
 		return;
 	if (!l->in_ready || l->stopped) {
-		/* What was held back by a full queue. */
-		if (buf_len(&l->buf) > 0)
+		if (l->held)
 			loop_dispatch(l);
 		return;
 	}
@@ -186,7 +187,7 @@ loop_done(struct loop *l)
 		return 0;
 	if (l->hurry || l->now - l->stopped_at >= l->drain_ns)
 		return 1;
-	return l->route->blocked == NULL && route_empty(l->route);
+	return !l->held && route_empty(l->route);
 }
 
 static int
@@ -195,6 +196,19 @@ loop_timeout(const struct loop *l)
 	if (l->again || (l->in_plain && l->in_ready))
 		return 0;
 	return stage_poll_ms(l->tick_at > l->now ? l->tick_at - l->now : 0);
+}
+
+/* What is left of the input at the end. */
+static void
+loop_leftover(struct loop *l)
+{
+	if (l->held) {
+		log_warnx("stdin: %zu bytes read and not routed",
+		    buf_len(&l->buf));
+	} else if (l->ended && buf_len(&l->buf) > 0) {
+		log_warnx("stdin: ends inside a record");
+		l->status = EX_PROTOCOL;
+	}
 }
 
 int
@@ -220,10 +234,7 @@ loop_run(struct loop *l)
 		l->again |= l->route->dirty != NULL ||
 		    (l->route->blocked != NULL && dispatch_unblocked(l->route));
 	}
-	if (l->ended && l->route->blocked == NULL && buf_len(&l->buf) > 0) {
-		log_warnx("stdin: ends inside a record");
-		l->status = EX_PROTOCOL;
-	}
+	loop_leftover(l);
 	for (uint32_t i = 0; i < l->route->config->nendpoints; i++)
 		endpoint_abandon(&l->route->endpoints[i]);
 	buf_free(&l->buf);

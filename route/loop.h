@@ -26,6 +26,7 @@ struct loop {
 	int stopped; /* no more reading: the end, or a signal */
 	int ended;   /* it was the end */
 	int hurry;   /* a second signal: no more waiting either */
+	int held;    /* whole records in buf wait for a full queue */
 	int again;   /* an endpoint wants another turn */
 	uint64_t stopped_at; /* ns, CLOCK_MONOTONIC */
 	uint64_t tick_at;    /* ns */

@@ -43,7 +43,7 @@ struct peer {
 	uint64_t told_at; /* ns */
 };
 
-static const char *bind_to, *print_to;
+static const char *bind_to, *print_to, *records_to;
 static int null, lie;
 static int64_t grant_packets = 4096, grant_bytes = 16 << 20, slow_ms,
 	       ack_max = INT64_MAX / 2, want, ready_fd = -1;
@@ -54,6 +54,8 @@ static const struct opt opts[] = {
 	    NULL },
 	{ "print", OPT_STRING, &print_to, "FILE",
 	    "a line for each record (default stdout)", 0, 0, NULL },
+	{ "records", OPT_STRING, &records_to, "FILE",
+	    "append the records as they are", 0, 0, NULL },
 	{ "null", OPT_FLAG, &null, NULL, "count only", 0, 0, NULL },
 	{ "hello", OPT_FLAG, &hello_flag, NULL, "print hellos too", 0, 0,
 	    NULL },
@@ -77,7 +79,7 @@ static const struct opt opts[] = {
 };
 
 static void *router;
-static FILE *out;
+static FILE *out, *records;
 static struct peer peers[ROUTES_MAX];
 static int npeers;
 static uint64_t packets, bytes, duplicates, gaps, stale, malformed, over;
@@ -165,11 +167,12 @@ take_records(struct peer *p, const struct dmsg_packets *m,
 {
 	uint64_t number, delivery = m->first;
 	struct rec r;
+	size_t len;
 
 	if (m->first + m->count - p->acked > (uint64_t)grant_packets ||
 	    (size > (size_t)grant_bytes && m->count > 1))
 		over++;
-	while (dmsg_iter_next(it, &number, &r) > 0) {
+	while ((len = dmsg_iter_next(it, &number, &r)) > 0) {
 		if (delivery++ < p->taken) {
 			duplicates++;
 			continue;
@@ -181,6 +184,8 @@ take_records(struct peer *p, const struct dmsg_packets *m,
 			if (!null)
 				latency_sum += stage_realtime() - r.time;
 		}
+		if (records != NULL)
+			fwrite(r.payload - REC_HEADER_LEN, 1, len, records);
 		if (!null)
 			print_record(delivery - 1, number, &r);
 	}
@@ -192,6 +197,8 @@ take_records(struct peer *p, const struct dmsg_packets *m,
 	last_ns = now;
 	if (!null)
 		fflush(out);
+	if (records != NULL)
+		fflush(records);
 }
 
 static void
@@ -336,6 +343,8 @@ main(int argc, char **argv)
 	out = print_to == NULL ? stdout : fopen(print_to, "we");
 	if (out == NULL)
 		fatal(EX_CANTCREAT, "%s", print_to);
+	if (records_to != NULL && (records = fopen(records_to, "ae")) == NULL)
+		fatal(EX_CANTCREAT, "%s", records_to);
 	items[1].fd = stage_signals();
 	zmq = zmq_ctx_new();
 	router = zmq_socket(zmq, ZMQ_ROUTER);
@@ -368,6 +377,8 @@ main(int argc, char **argv)
 	}
 	summary();
 	fclose(out);
+	if (records != NULL)
+		fclose(records);
 	linger = 1000; /* the last grant shall arrive */
 	zmq_setsockopt(router, ZMQ_LINGER, &linger, sizeof(linger));
 	zmq_close(router);
