@@ -1,7 +1,5 @@
 #include "stats.h"
 
-#include <stdlib.h>
-#include <sysexits.h>
 
 #include "log.h"
 
@@ -93,10 +91,8 @@ stats_metrics(struct metrics *m, struct server *s, const char *path)
 		    "log files closed to make room for others"),
 		{ NULL, NULL, METRIC_GAUGE, NULL, NULL }
 	};
-	struct metric *copy = malloc(sizeof(rows));
+	static struct metric copy[sizeof(rows) / sizeof(rows[0])];
 
-	if (copy == NULL)
-		fatal(EX_OSERR, "malloc");
 	memcpy(copy, rows, sizeof(rows));
 	*m = (struct metrics){ .path = path, .rows = copy,
 		.refresh = stats_refresh, .ctx = s };
