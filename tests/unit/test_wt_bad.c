@@ -777,6 +777,95 @@ test_headers_twice(void **state)
 	bad_end(b);
 }
 
+/* ---------------------------------------------------------------- anything */
+
+/* A piece of what may come on a stream, more or less right. */
+static size_t
+random_piece(uint8_t *p)
+{
+	static const uint64_t types[] = { 0, 1, 3, 4, 7, 0x0d, 0x21, 0x41,
+		0x54, 0x2843, 0x78ae, 2, 6 };
+	size_t n = 0, len = (size_t)random() % 40;
+
+	switch (random() % 6) {
+	case 0:
+		return put_settings(p);
+	case 1:
+		n = h3_prefix_put(p, types[(size_t)random() % 13],
+		    (uint64_t)random() % 12);
+		break;
+	case 2:
+		n = capsule_close_put(p, 1, "x", 1);
+		break;
+	case 3:
+		n = h3_frame_put(p, types[(size_t)random() % 13], len);
+		break;
+	case 4:
+		n = h3_prefix_put(p, (uint64_t)random() % 4, 0);
+		n += put_settings(p + n);
+		break;
+	}
+	for (size_t i = 0; i < len; i++)
+		p[n++] = (uint8_t)random();
+	return n;
+}
+
+static void
+random_peer(struct bad *b)
+{
+	struct raw_stream *st = NULL;
+	uint8_t buf[2048];
+	size_t n;
+
+	if (random() % 2) {
+		send_control(b);
+		st = send_connect(b, "/any");
+	}
+	for (int i = 0; i < 25 && !b->r.closed; i++) {
+		n = random_piece(buf);
+		switch (random() % 5) {
+		case 0:
+		case 1:
+			st = raw_stream(&b->r, (int)(random() % 2), buf, n,
+			    random() % 4 == 0);
+			break;
+		case 2:
+			raw_datagram(&b->r, buf, n);
+			break;
+		default:
+			if (st != NULL && !st->fin)
+				raw_write(st, buf, n, random() % 8 == 0);
+			break;
+		}
+		if (st != NULL && random() % 10 == 0) {
+			ngtcp2_conn_shutdown_stream(b->r.qc, 0, st->id,
+			    (uint64_t)random() % 300);
+			st = NULL;
+		}
+		if (random() % 3 == 0)
+			bad_turn(b);
+	}
+	for (int i = 0; i < 3; i++)
+		bad_turn(b);
+}
+
+/* Whatever comes, the other sessions live and nothing is left behind. */
+static void
+test_random_streams(void **state)
+{
+	struct bad *b;
+
+	(void)state;
+	srandom(2026);
+	for (int i = 0; i < 60; i++) {
+		b = bad_start(few_waiting);
+		random_peer(b);
+		b->p.server.nstreams = 0;
+		b->p.server.nsessions = 1;
+		bad_end(b);
+	}
+}
+
 int
 main(void)
 {
@@ -813,6 +902,7 @@ main(void)
 		cmocka_unit_test(test_bad_capsule),
 		cmocka_unit_test(test_connect_reset),
 		cmocka_unit_test(test_headers_twice),
+		cmocka_unit_test(test_random_streams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
