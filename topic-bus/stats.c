@@ -1,6 +1,5 @@
 #include "stats.h"
 
-
 #include "log.h"
 
 /* Derived values. */
