@@ -9,6 +9,7 @@ enum capsule_state {
 	STATE_TYPE,
 	STATE_LEN,
 	STATE_CLOSE, /* gathering its payload */
+	STATE_LIMIT, /* likewise */
 	STATE_SKIP,
 	STATE_CLOSED,
 	STATE_ERROR
@@ -38,6 +39,13 @@ capsule_begin(struct capsule_in *c)
 			return capsule_fail(c);
 		c->state = STATE_TYPE;
 		return CAPSULE_EV_DRAIN;
+	case CAPSULE_WT_MAX_DATA:
+	case CAPSULE_WT_MAX_STREAMS_BIDI:
+	case CAPSULE_WT_MAX_STREAMS_UNI:
+		if (c->left == 0 || c->left > VARINT_LEN_MAX)
+			return capsule_fail(c);
+		c->state = STATE_LIMIT;
+		return CAPSULE_EV_MORE;
 	default:
 		c->state = c->left > 0 ? STATE_SKIP : STATE_TYPE;
 		return CAPSULE_EV_IGNORED;
@@ -54,6 +62,16 @@ capsule_closed(struct capsule_in *c)
 		return capsule_fail(c);
 	c->state = STATE_CLOSED;
 	return CAPSULE_EV_CLOSE;
+}
+
+static enum capsule_event
+capsule_limit(struct capsule_in *c)
+{
+	if (varint_get(c->close, c->have, &c->limit) != c->have)
+		return capsule_fail(c);
+	c->have = 0;
+	c->state = STATE_TYPE;
+	return CAPSULE_EV_LIMIT;
 }
 
 enum capsule_event
@@ -77,11 +95,12 @@ capsule_next(struct capsule_in *c, const uint8_t **p, size_t *n)
 				return ev;
 			break;
 		case STATE_CLOSE:
+		case STATE_LIMIT:
 		case STATE_SKIP:
 			if (*n == 0)
 				return CAPSULE_EV_MORE;
 			take = *n < c->left ? *n : (size_t)c->left;
-			if (c->state == STATE_CLOSE) {
+			if (c->state != STATE_SKIP) {
 				memcpy(c->close + c->have, *p, take);
 				c->have += take;
 			}
@@ -92,6 +111,8 @@ capsule_next(struct capsule_in *c, const uint8_t **p, size_t *n)
 				break;
 			if (c->state == STATE_CLOSE)
 				return capsule_closed(c);
+			if (c->state == STATE_LIMIT)
+				return capsule_limit(c);
 			c->state = STATE_TYPE;
 			break;
 		case STATE_CLOSED:

@@ -17,17 +17,22 @@
 enum capsule_type {
 	CAPSULE_DATAGRAM = 0x00,
 	CAPSULE_WT_CLOSE_SESSION = 0x2843,
-	CAPSULE_WT_DRAIN_SESSION = 0x78ae
+	CAPSULE_WT_DRAIN_SESSION = 0x78ae,
+	CAPSULE_WT_MAX_DATA = 0x190b4d3d,
+	CAPSULE_WT_MAX_STREAMS_BIDI = 0x190b4d3f,
+	CAPSULE_WT_MAX_STREAMS_UNI = 0x190b4d40
 };
 
 enum capsule_event {
 	CAPSULE_EV_MORE,    /* all bytes given were taken */
 	CAPSULE_EV_CLOSE,   /* code, reason, reasonlen are set */
 	CAPSULE_EV_DRAIN,
+	CAPSULE_EV_LIMIT,   /* one of WT_MAX_...: type, limit */
 	CAPSULE_EV_IGNORED, /* type: another capsule, which will be skipped */
 	CAPSULE_EV_ERROR    /* CLOSE shorter than its code, longer than it may
-			     * be or not UTF-8, DRAIN with a payload, or bytes
-			     * after CLOSE: H3_MESSAGE_ERROR. Every later call
+			     * be or not UTF-8, DRAIN with a payload, a limit
+			     * that is no integer, or bytes after CLOSE:
+			     * H3_MESSAGE_ERROR. Every later call
 			     * says the same */
 };
 
@@ -35,6 +40,7 @@ enum capsule_event {
 struct capsule_in {
 	uint64_t type;
 	uint32_t code;
+	uint64_t limit;
 	size_t reasonlen;
 	const char *reason; /* into this struct, until it goes */
 	/* Private from here. */

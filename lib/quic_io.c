@@ -270,8 +270,7 @@ quic_stream_written(struct wt_stream *st, size_t n, int fin)
 	struct wt_conn *c = st->c;
 
 	chunks_sent(&st->tx, n);
-	if (st->kind == KIND_WT)
-		c->wt->stats.stream_bytes_out += n;
+	wt_stream_sent(st, n);
 	if (fin && st->tx.unsent == 0)
 		st->fin_sent = 1;
 	if (st->tx.unsent == 0 && (!st->fin || st->fin_sent)) {
@@ -280,6 +279,30 @@ quic_stream_written(struct wt_stream *st, size_t n, int fin)
 	}
 	TAILQ_REMOVE(&c->sendq, st, sendq_link);
 	TAILQ_INSERT_TAIL(&c->sendq, st, sendq_link);
+}
+
+/* Cuts the pieces down to max bytes; returns how many bytes they are. */
+static size_t
+quic_trim(struct iovec *iov, size_t *niov, uint64_t max)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < *niov; i++) {
+		if (iov[i].iov_len > max - total) {
+			iov[i].iov_len = (size_t)(max - total);
+			*niov = iov[i].iov_len > 0 ? i + 1 : i;
+		}
+		total += iov[i].iov_len;
+	}
+	return total;
+}
+
+/* A window of the peer's is full. */
+static void
+quic_block_stream(struct wt_stream *st)
+{
+	wt_stream_dequeue(st);
+	st->blocked = 1;
 }
 
 /* The next stream's bytes, or with no stream what else is due, into the
@@ -299,8 +322,11 @@ quic_put_stream(struct wt_conn *c, ngtcp2_path *path, ngtcp2_pkt_info *pi,
 	if (st != NULL) {
 		id = st->id;
 		niov = chunks_peek(&st->tx, iov, IO_VECS);
-		for (size_t i = 0; i < niov; i++)
-			total += iov[i].iov_len;
+		total = quic_trim(iov, &niov, wt_stream_allowance(st));
+		if (total == 0 && st->tx.unsent > 0) {
+			quic_block_stream(st);
+			return NGTCP2_ERR_WRITE_MORE;
+		}
 		fin = st->fin && total == st->tx.unsent;
 		flags = NGTCP2_WRITE_STREAM_FLAG_MORE |
 		    (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);
@@ -316,12 +342,10 @@ quic_put_stream(struct wt_conn *c, ngtcp2_path *path, ngtcp2_pkt_info *pi,
 		    fin && (size_t)taken == total);
 	switch (n) {
 	case NGTCP2_ERR_STREAM_DATA_BLOCKED:
-		if (ngtcp2_conn_get_max_data_left(c->qc) == 0) {
+		if (ngtcp2_conn_get_max_data_left(c->qc) == 0)
 			c->data_blocked = 1;
-		} else {
-			wt_stream_dequeue(st);
-			st->blocked = 1;
-		}
+		else
+			quic_block_stream(st);
 		return NGTCP2_ERR_WRITE_MORE;
 	case NGTCP2_ERR_STREAM_SHUT_WR:
 	case NGTCP2_ERR_STREAM_NOT_FOUND:

@@ -60,6 +60,13 @@ h3_settings(struct wt_conn *c, const uint8_t *p, size_t n)
 		return h3_fail(c, error, "SETTINGS");
 	c->wt->stats.unknown_ignored += s.unknown;
 	c->got_settings = 1;
+	/* Ours are there always, so the peer's decide. */
+	c->peer_max_data = s.wt_initial_max_data;
+	c->peer_max_streams[0] = s.wt_initial_max_streams_bidi;
+	c->peer_max_streams[1] = s.wt_initial_max_streams_uni;
+	c->limits = s.wt_initial_max_data != 0 ||
+	    s.wt_initial_max_streams_bidi != 0 ||
+	    s.wt_initial_max_streams_uni != 0;
 	wt = s.wt_enabled || s.wt_max_sessions || s.wt_draft02 ||
 	    s.wt_draft07_max_sessions;
 	c->peer_wt = wt && s.h3_datagram && (c->wt->server ||

@@ -99,6 +99,8 @@ struct wt_conn {
 	uint8_t got_control, got_encoder, got_decoder, got_settings;
 	uint8_t goaway_sent, goaway_got;
 	uint8_t peer_wt; /* the peer's SETTINGS allow WebTransport */
+	uint8_t limits;	 /* the peer limits what its sessions take */
+	uint64_t peer_max_data, peer_max_streams[2]; /* initially; by uni */
 	struct wt_stream *control;   /* ours */
 	int64_t request_max;	     /* highest request stream seen; -1 */
 	struct wt_streams streams;   /* those that belong to no session */
@@ -148,6 +150,10 @@ struct wt_session {
 	struct capsule_in *capsules; /* from the first byte on */
 	struct buf request; /* client: HEADERS to send; server: field section
 			     * that waits for SETTINGS */
+	/* The peer's limits, if c->limits, and what is used of them: bytes,
+	 * and streams, bidirectional and unidirectional ones. */
+	uint64_t max_data, sent;
+	uint64_t max_streams[2], opened[2];
 	uint32_t code;
 	uint16_t reasonlen;
 	char *reason;
@@ -187,6 +193,7 @@ struct wt_stream {
 	uint8_t rx_done; /* nothing is of interest any more */
 	uint8_t paused;
 	uint8_t over;	 /* QUIC is through with it */
+	uint8_t head;	 /* bytes in front of the program's, not yet sent */
 	union {
 		struct h3_prefix prefix; /* KIND_NEW */
 		struct h3_frames *frames; /* KIND_CONTROL, KIND_REQUEST */
@@ -326,6 +333,9 @@ void wt_stream_deliver(struct wt_stream *st, const uint8_t *p, size_t n,
 void wt_stream_detach(struct wt_stream *st);
 void wt_stream_send(struct wt_stream *st, const void *data, size_t n, int fin);
 void wt_stream_acked(struct wt_stream *st, size_t n);
+/* Bytes its session may send now; n of its bytes are sent. */
+uint64_t wt_stream_allowance(const struct wt_stream *st);
+void wt_stream_sent(struct wt_stream *st, size_t n);
 void wt_stream_unblock(struct wt_stream *st);
 void wt_stream_dequeue(struct wt_stream *st);
 void wt_stream_abort(struct wt_stream *st, uint64_t h3_code);

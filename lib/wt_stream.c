@@ -156,6 +156,27 @@ wt_stream_acked(struct wt_stream *st, size_t n)
 		wt->ev->stream_acked(wt->cfg.ctx, st);
 }
 
+uint64_t
+wt_stream_allowance(const struct wt_stream *st)
+{
+	if (st->kind != KIND_WT || !st->c->limits)
+		return UINT64_MAX;
+	return st->s->max_data - st->s->sent + st->head;
+}
+
+void
+wt_stream_sent(struct wt_stream *st, size_t n)
+{
+	size_t head = n < st->head ? n : st->head;
+
+	if (st->kind != KIND_WT)
+		return;
+	/* What is in front is not the session's data. */
+	st->head -= (uint8_t)head;
+	st->s->sent += n - head;
+	st->c->wt->stats.stream_bytes_out += n - head;
+}
+
 /* Both directions, as far as they are there. */
 void
 wt_stream_abort(struct wt_stream *st, uint64_t h3_code)
@@ -234,17 +255,19 @@ wt_stream_open(struct wt_session *s, int uni)
 	int64_t id;
 	int rc;
 
-	if (c->state != CONN_OPEN || s->state != SESSION_OPEN)
+	if (wt_session_streams_left(s, uni) == 0)
 		return NULL;
 	rc = uni ? ngtcp2_conn_open_uni_stream(c->qc, &id, NULL) :
 		   ngtcp2_conn_open_bidi_stream(c->qc, &id, NULL);
 	if (rc != 0)
 		return NULL;
+	s->opened[uni != 0]++;
 	st = wt_stream_new(c, id, KIND_NEW, 1);
 	wt_stream_join(st, s);
-	wt_stream_send(st, buf, h3_prefix_put(buf,
+	st->head = (uint8_t)h3_prefix_put(buf,
 	    uni ? (uint64_t)H3_STREAM_WT_UNI : (uint64_t)H3_FRAME_WT_BIDI,
-	    (uint64_t)s->id), 0);
+	    (uint64_t)s->id);
+	wt_stream_send(st, buf, st->head, 0);
 	return st;
 }
 
@@ -252,11 +275,14 @@ uint64_t
 wt_session_streams_left(const struct wt_session *s, int uni)
 {
 	struct wt_conn *c = s->c;
+	uint64_t left, mine;
 
 	if (c->state != CONN_OPEN || s->state != SESSION_OPEN)
 		return 0;
-	return uni ? ngtcp2_conn_get_streams_uni_left(c->qc) :
+	left = uni ? ngtcp2_conn_get_streams_uni_left(c->qc) :
 		     ngtcp2_conn_get_streams_bidi_left(c->qc);
+	mine = s->max_streams[uni != 0] - s->opened[uni != 0];
+	return c->limits && mine < left ? mine : left;
 }
 
 int64_t

@@ -135,6 +135,12 @@ wrong_ones(void **state)
 		    1 },
 		{ "DRAIN with a payload", { 0x80, 0x00, 0x78, 0xae, 1, 0 }, 6,
 		    1 },
+		{ "a limit without an integer", { 0x99, 0x0b, 0x4d, 0x3d, 0 },
+		    5, 1 },
+		{ "a limit too long", { 0x99, 0x0b, 0x4d, 0x3f, 9 }, 5, 1 },
+		{ "a limit and more", { 0x99, 0x0b, 0x4d, 0x40, 2, 1, 0 }, 7,
+		    1 },
+		{ "half a limit", { 0x99, 0x0b, 0x4d, 0x40, 1, 0x40 }, 6, 1 },
 		{ "cut in its type", { 0x68 }, 1, 0 },
 		{ "cut in its length", { 0x68, 0x43, 0x40 }, 3, 0 },
 		{ "cut in its payload", { 0x68, 0x43, 4, 0, 0 }, 5, 0 },
@@ -151,6 +157,31 @@ wrong_ones(void **state)
 			if (error != rows[i].error || capsule_end(&c) != -1)
 				fail_msg("%s, step %zu", rows[i].name, step);
 		}
+	}
+}
+
+static void
+limits(void **state)
+{
+	/* Two limits, the second over 62 bits' worth, and DRAIN. */
+	static const uint8_t raw[] = { 0x99, 0x0b, 0x4d, 0x3d, 2, 0x43, 0xe8,
+		0x99, 0x0b, 0x4d, 0x40, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0x80, 0x00, 0x78, 0xae, 0x00 };
+
+	(void)state;
+	for (size_t step = 1; step <= sizeof(raw); step++) {
+		enum capsule_event ev[MAX_EVENTS];
+		struct capsule_in c = { 0 };
+
+		assert_int_equal(run(&c, raw, 7, step, ev), 1);
+		assert_int_equal(ev[0], CAPSULE_EV_LIMIT);
+		assert_int_equal(c.type, CAPSULE_WT_MAX_DATA);
+		assert_int_equal(c.limit, 1000);
+		assert_int_equal(run(&c, raw + 7, sizeof(raw) - 7, step, ev),
+		    2);
+		assert_int_equal(ev[0], CAPSULE_EV_LIMIT);
+		assert_int_equal(ev[1], CAPSULE_EV_DRAIN);
+		assert_true(c.limit == VARINT_MAX);
 	}
 }
 
@@ -177,6 +208,7 @@ main(void)
 		cmocka_unit_test(others_are_skipped),
 		cmocka_unit_test(a_huge_capsule_is_skipped_without_memory),
 		cmocka_unit_test(wrong_ones),
+		cmocka_unit_test(limits),
 		cmocka_unit_test(drain_is_put),
 	};
 

@@ -734,6 +734,67 @@ test_close_capsule(void **state)
 	bad_end(b);
 }
 
+static const uint8_t junk[700];
+
+static size_t
+put_limit(uint8_t *p, uint64_t type, uint64_t limit)
+{
+	size_t n = varint_put(p, type);
+
+	n += varint_put(p + n, varint_len(limit));
+	return n + varint_put(p + n, limit);
+}
+
+/* A peer that limits its sessions: streams, and bytes of all of them. */
+static void
+test_session_limits(void **state)
+{
+	struct bad *b = bad_start(NULL);
+	struct h3_settings set;
+	struct wt_session *s;
+	struct wt_stream *down[2];
+	struct raw_stream *st, *far[2];
+	uint8_t buf[512];
+	size_t n;
+
+	(void)state;
+	h3_settings_ours(&set, 1, 16384);
+	set.wt_initial_max_data = 1000;
+	set.wt_initial_max_streams_uni = 1;
+	set.wt_initial_max_streams_bidi = 0;
+	n = h3_prefix_put(buf, H3_STREAM_CONTROL, 0);
+	n += h3_settings_put(buf + n, &set);
+	raw_stream(&b->r, 1, buf, n, 0);
+	st = send_connect(b, "/limits");
+	BAD_UNTIL(b, status_of(st) == 200);
+	s = b->p.server.sessions[1].s;
+	assert_int_equal(wt_session_streams_left(s, 1), 1);
+	assert_int_equal(wt_session_streams_left(s, 0), 0);
+	down[0] = wt_stream_open(s, 1);
+	assert_non_null(down[0]);
+	assert_null(wt_stream_open(s, 1));
+	assert_null(wt_stream_open(s, 0));
+	wt_stream_write(down[0], junk, 700, 0);
+	/* Another stream's turn comes when there is leave for it. */
+	send_capsule(st, buf, put_limit(buf, CAPSULE_WT_MAX_STREAMS_UNI, 2));
+	BAD_UNTIL(b, wt_session_streams_left(s, 1) == 1);
+	down[1] = wt_stream_open(s, 1);
+	wt_stream_write(down[1], junk, 700, 1);
+	BAD_UNTIL(b, (far[0] = raw_find(&b->r, wt_stream_id(down[0]))) &&
+	    (far[1] = raw_find(&b->r, wt_stream_id(down[1]))) &&
+	    buf_len(&far[0]->in) + buf_len(&far[1]->in) == 1000 + 2 * 3);
+	for (int i = 0; i < 5; i++)
+		bad_turn(b);
+	assert_int_equal(buf_len(&far[0]->in) + buf_len(&far[1]->in), 1006);
+	assert_false(far[1]->in_fin);
+	/* A smaller limit says nothing; a larger one sets the rest free. */
+	send_capsule(st, buf, put_limit(buf, CAPSULE_WT_MAX_DATA, 500));
+	send_capsule(st, buf, put_limit(buf, CAPSULE_WT_MAX_DATA, 5000));
+	BAD_UNTIL(b, far[1]->in_fin && buf_len(&far[0]->in) == 703);
+	assert_int_equal(buf_len(&far[1]->in), 703);
+	bad_end(b);
+}
+
 static void
 test_bad_capsule(void **state)
 {
@@ -899,6 +960,7 @@ main(void)
 		cmocka_unit_test(test_empty_datagram),
 		cmocka_unit_test(test_byte_by_byte),
 		cmocka_unit_test(test_close_capsule),
+		cmocka_unit_test(test_session_limits),
 		cmocka_unit_test(test_bad_capsule),
 		cmocka_unit_test(test_connect_reset),
 		cmocka_unit_test(test_headers_twice),

@@ -290,7 +290,7 @@ test_loss(void **state)
 
 	(void)state;
 	srandom(5);
-	for (loss = 20; loss >= 5; loss -= 5) {
+	for (loss = 10; loss >= 4; loss -= 3) {
 		pair_init(&p);
 		pair_open(&p);
 		pair_fill(big, sizeof(big), 6);

@@ -10,7 +10,7 @@
 
 #define PAIR_STREAMS 64
 #define PAIR_SESSIONS 8
-#define PAIR_DEADLINE_MS 10000
+#define PAIR_DEADLINE_MS 30000
 
 struct pair;
 
