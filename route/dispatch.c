@@ -74,6 +74,7 @@ route_mark(struct route *r, struct endpoint *ep)
 	ep->dirty = 1;
 	ep->dirty_next = r->dirty;
 	r->dirty = ep;
+	r->ndirty++;
 }
 
 int
@@ -83,6 +84,7 @@ route_flush(struct route *r, uint64_t now)
 
 	ep = r->dirty;
 	r->dirty = NULL;
+	r->ndirty = 0;
 	for (; ep != NULL; ep = next) {
 		next = ep->dirty_next;
 		ep->dirty = 0;
@@ -177,11 +179,11 @@ dispatch_packet(struct route *r, const struct rec *rec, const uint8_t *p,
 		return DISPATCH_MORE;
 	}
 	ep = &r->endpoints[target];
+	route_mark(r, ep);
 	admitted = endpoint_admit(ep, len);
 	if (admitted == -1) {
 		ep->stats.blocked++;
 		r->blocked = ep;
-		route_mark(r, ep);
 		return DISPATCH_BLOCKED;
 	}
 	if (admitted) {

@@ -32,6 +32,7 @@ struct route {
 	struct endpoint *endpoints; /* config->nendpoints, by service */
 	uint32_t *first;	    /* of each service, in endpoints */
 	struct endpoint *dirty;	    /* have something to do */
+	uint32_t ndirty;
 	struct endpoint *blocked;   /* reading waits for this one, or NULL */
 	uint64_t epoch;		    /* of decisions kept with streams */
 	struct route_stats stats;

@@ -71,7 +71,8 @@ int endpoint_run(struct endpoint *ep, uint64_t now);
 int endpoint_tick(struct endpoint *ep, uint64_t now);
 
 /* Makes room for a record of len bytes as the policy says. 1: queue it,
- * 0: it is dropped (counted), -1: there is none and reading must wait. */
+ * 0: it is dropped (counted), -1: there is none and reading must wait. It may
+ * send: endpoint_run is to follow. */
 int endpoint_admit(struct endpoint *ep, size_t len);
 
 /* Counts what is left as dropped by the drain. */

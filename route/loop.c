@@ -13,6 +13,14 @@
 #define TICK_NS (ENDPOINT_TICK_MS * NS_PER_MS)
 #define EVENTS_MAX 128
 
+/*
+ * A message of a few records costs nearly what one of many does. When input
+ * is plentiful and spread over many endpoints, it is gathered up to here
+ * before it is sent.
+ */
+#define GATHER_RECORDS 32 /* for each endpoint, on average */
+#define GATHER_NS NS_PER_MS
+
 /* What an epoll event is about: a slot, or SLOT_ENDPOINT plus an index. */
 enum { SLOT_IN, SLOT_SIGNALS, SLOT_CONTROL, SLOT_ENDPOINT };
 
@@ -137,6 +145,9 @@ loop_dispatch(struct loop *l)
 static void
 loop_input(struct loop *l)
 {
+	enum stage_io io;
+	size_t had;
+
 	if (!dispatch_unblocked(l->route))
 		return;
 	if (!l->in_ready || l->stopped) {
@@ -145,7 +156,10 @@ loop_input(struct loop *l)
 		return;
 	}
 	l->in_ready = 0;
-	switch (stage_read(l->in, &l->buf, STAGE_CHUNK)) {
+	had = buf_len(&l->buf);
+	io = stage_read(l->in, &l->buf, STAGE_CHUNK);
+	l->in_full = buf_len(&l->buf) - had == STAGE_CHUNK;
+	switch (io) {
 	case STAGE_IO_OK:
 		loop_dispatch(l);
 		break;
@@ -162,6 +176,23 @@ loop_input(struct loop *l)
 		loop_stop(l, EX_IOERR);
 		break;
 	}
+}
+
+static void
+loop_flush(struct loop *l)
+{
+	struct route *r = l->route;
+
+	if (l->in_full && !l->held && !l->stopped &&
+	    r->stats.records - l->flushed_records <
+		GATHER_RECORDS * (uint64_t)r->ndirty &&
+	    l->now - l->flushed_at < GATHER_NS) {
+		l->again = 1;
+		return;
+	}
+	l->again = route_flush(r, l->now);
+	l->flushed_at = l->now;
+	l->flushed_records = r->stats.records;
 }
 
 static void
@@ -229,7 +260,7 @@ loop_run(struct loop *l)
 		for (int i = 0; i < n; i++)
 			loop_event(l, ev[i].data.u32);
 		loop_input(l);
-		l->again = route_flush(l->route, l->now);
+		loop_flush(l);
 		loop_ticks(l);
 		l->again |= l->route->dirty != NULL ||
 		    (l->route->blocked != NULL && dispatch_unblocked(l->route));

@@ -23,6 +23,8 @@ struct loop {
 	int in_armed; /* epoll looks at in, */
 	int in_plain; /* or cannot: a file is always readable */
 	int in_ready;
+	int in_full; /* the last read got all it asked for */
+	uint64_t flushed_at, flushed_records; /* by the last route_flush */
 	int stopped; /* no more reading: the end, or a signal */
 	int ended;   /* it was the end */
 	int hurry;   /* a second signal: no more waiting either */
