@@ -114,7 +114,8 @@ busgarbage_SRCS := tests/busgarbage.c
 busgarbage_LIBS := $(ZMQ) $(CRC)
 busretry_SRCS := tests/busretry.c
 busretry_LIBS := $(ZMQ) $(CRC)
-TEST_PROGRAMS += mkrecords catrecords
+TEST_PROGRAMS += mkrecords catrecords echo
+echo_SRCS := tests/echo/main.c
 TEST_PROGRAMS += sinkdrive
 sinkdrive_SRCS := tests/sinkdrive.c tests/sinkdrive_bus.c \
 	tests/sinkdrive_payload.c

@@ -10,7 +10,7 @@
 #include "zframes.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define PING_NS (1000 * NS_PER_MS)	/* while topic-bus answers */
+#define PING_NS (500 * NS_PER_MS)	/* while topic-bus answers */
 #define PING_SOON_NS (100 * NS_PER_MS)	/* while it does not */
 #define SILENCE_NS (3000 * NS_PER_MS)
 #define TURN_BYTES (1024 * 1024)	/* received per bus_process */
@@ -200,7 +200,9 @@ bus_ping(struct bus *b, uint64_t now)
 	 * finds no room says nothing about data. */
 	b->ping_blocked = bus_emit(b, &m, NULL) == -1;
 	b->blocked = blocked;
-	b->next_ping = now + (b->stats.connected ? PING_NS : PING_SOON_NS);
+	/* Receipts that do not come may have been lost with a connection. */
+	b->next_ping = now + (b->stats.connected && bus_idle(b) ?
+		PING_NS : PING_SOON_NS);
 }
 
 void

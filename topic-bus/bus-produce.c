@@ -31,6 +31,8 @@ struct produce {
 	uint8_t *payload;    /* --file, --size */
 	size_t payload_len;
 	int eof;	     /* nothing more comes from stdin */
+	int hungry;	     /* there is no whole line in in */
+	int stopped;	     /* by a signal: a line cut short is no line */
 	uint64_t sent, acked, failed;
 	/* ns, CLOCK_MONOTONIC */
 	uint64_t start, first_ns, last_ack;
@@ -40,7 +42,7 @@ struct produce {
 
 static const char *endpoint, *topic, *key, *producer, *file, *metrics_file;
 static struct opt_list properties;
-static int64_t count, size = -1, timeout_ms = 30000, ready_fd = -1;
+static int64_t count = -1, size = -1, timeout_ms = 30000, ready_fd = -1;
 static int64_t rate, pending = BUS_PENDING_MESSAGES;
 static int print_ids, summary;
 
@@ -59,8 +61,8 @@ static const struct opt opts[] = {
 	    "payload: made up, not lines of stdin", 0, ENTRY_PAYLOAD_MAX,
 	    NULL },
 	{ "count", OPT_INT, &count, "N",
-	    "messages; 0: all lines, one --file, or until stopped", 0, 0,
-	    NULL },
+	    "messages; -1: all lines, or one; 0: until stopped", 0,
+	    INT64_MAX / 2, NULL },
 	{ "rate", OPT_INT, &rate, "N", "messages a second; 0: no limit", 0,
 	    10000000, NULL },
 	{ "pending", OPT_INT, &pending, "N", "messages without a receipt", 1,
@@ -128,8 +130,13 @@ produce_line(struct produce *p)
 	uint8_t *line = buf_data(&p->in);
 	uint8_t *end = len > 0 ? memchr(line, '\n', len) : NULL;
 
-	if (end == NULL && (len == 0 || (!p->eof && len <= ENTRY_PAYLOAD_MAX)))
+	if (end == NULL && p->stopped)
+		buf_consume(&p->in, len);
+	if (end == NULL && (len == 0 || p->stopped ||
+	    (!p->eof && len <= ENTRY_PAYLOAD_MAX))) {
+		p->hungry = 1;
 		return 0;
+	}
 	if (end == NULL)
 		end = line + len;
 	produce_send(p, line, (size_t)(end - line));
@@ -149,7 +156,7 @@ produce_due(const struct produce *p, uint64_t now)
 static int
 produce_more(const struct produce *p)
 {
-	return count == 0 || p->sent < (uint64_t)count;
+	return count <= 0 || p->sent < (uint64_t)count;
 }
 
 /* Publishes what there is, as far as rate and receipts let it. */
@@ -173,6 +180,7 @@ produce_run(struct produce *p, uint64_t now)
 static void
 produce_read(struct produce *p)
 {
+	p->hungry = 0;
 	switch (stage_read(STDIN_FILENO, &p->in, STAGE_CHUNK)) {
 	case STAGE_IO_EOF:
 		p->eof = 1;
@@ -238,9 +246,9 @@ produce_payload(struct produce *p)
 		if (read(fd, p->payload, p->payload_len) != size)
 			fatal(EX_IOERR, "%s", file);
 		close(fd);
-		if (count == 0)
-			count = 1;
 	}
+	if (count == -1)
+		count = 1;
 }
 
 static void
@@ -303,8 +311,7 @@ produce_timer(void)
 static int
 produce_wants_input(const struct produce *p)
 {
-	return p->payload == NULL && !p->eof && !bus_full(p->bus) &&
-	    buf_len(&p->in) < ENTRY_PAYLOAD_MAX + STAGE_CHUNK;
+	return p->payload == NULL && !p->eof && p->hungry;
 }
 
 /* Until everything has its receipt, or none has come for too long. */
@@ -321,6 +328,7 @@ produce_loop(struct produce *p, struct metrics *m, int signals)
 	uint64_t now = stage_monotonic(), wait, ticks;
 
 	p->start = p->progress = now;
+	p->hungry = 1;
 	while (p->eof < 2 || !bus_idle(p->bus) || buf_len(&p->out) > 0) {
 		items[BUS] = bus_pollitem(p->bus);
 		/* A pipe that hung up is not asked, or poll would not wait. */
@@ -334,8 +342,10 @@ produce_loop(struct produce *p, struct metrics *m, int signals)
 			fatalx(EX_OSERR, "zmq_poll: %s", zmq_strerror(errno));
 		now = stage_monotonic();
 		if (items[SIGNAL].revents &&
-		    stage_signal_read(signals) == STAGE_STOP)
+		    stage_signal_read(signals) == STAGE_STOP) {
+			p->stopped = 1;
 			p->eof = p->payload != NULL ? 2 : 1;
+		}
 		bus_process(p->bus, now);
 		if (bus_instance(p->bus)[0] != '\0' && ready_fd >= 0) {
 			stage_ready(ready_fd);
