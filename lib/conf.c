@@ -68,6 +68,7 @@ conf_path(const struct conf_node *node, char *dst, size_t size)
 		chain[n++] = node;
 	dst[0] = '\0';
 	while (n-- > 0 && len < size) {
+		/* cppcheck-suppress uninitvar ; n counts what was set */
 		const struct conf_node *sib = chain[n]->parent->child;
 		unsigned index = 0;
 

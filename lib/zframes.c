@@ -19,6 +19,7 @@ zframes_recv(void *socket, zmq_msg_t *f, int max)
 
 	/* All parts of a message are there once its first one is. */
 	do {
+		/* cppcheck-suppress uninitvar ; zframes_next sets it up */
 		m = n < max ? &f[n] : &extra;
 		if (zframes_next(socket, m) == -1) {
 			zframes_close(f, n < max ? n : max);

@@ -52,4 +52,4 @@ in_order() {
 # lines FILE: how many, 0 when there is no file.
 lines() { [ -f "$1" ] && wc -l <"$1" || echo 0; }
 
-lines_are() { [ "$(lines "$1")" "$2" "$3" ]; }
+lines_are() { test "$(lines "$1")" "$2" "$3"; }
