@@ -41,7 +41,7 @@ struct stream {
 };
 
 static struct table streams;
-static TAILQ_HEAD(, stream) all = TAILQ_HEAD_INITIALIZER(all);
+static TAILQ_HEAD(stream_list, stream) all = TAILQ_HEAD_INITIALIZER(all);
 static struct buf in, out, control_in;
 static uint64_t next_token = 1, held, retry_at = UINT64_MAX;
 static uint64_t bytes, datagrams, opened, refused, given_up; /* counters */
