@@ -461,13 +461,15 @@ load_run(struct load *l, int signal_fd, struct metrics *m)
 	load_tick(l);
 	l->began = l->now;
 	clients_begin(l);
-	while (!l->over &&
-	    (l->ended < l->nclients || buf_len(&l->out) > 0)) {
+	for (;;) {
 		wakes_run(l);
 		flows_run(l);
 		wt_flush(l->wt);
 		flows_sent(l);
 		receive_flush(l);
+		if (l->over ||
+		    (l->ended == l->nclients && buf_len(&l->out) == 0))
+			break;
 		metrics_ns = metrics_tick(m, l->now);
 		n = load_pollfds(l, signal_fd, fds, SLOT_WT + 1);
 		if (poll(fds, n, load_timeout(l, metrics_ns)) == -1)

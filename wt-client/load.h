@@ -97,6 +97,7 @@ struct out {
 	uint64_t len;
 	struct sum sum; /* --echo: of all that was sent, once fin is */
 	int opened, fin;
+	int last;    /* no packet follows what is pending */
 	int dead;    /* takes no more: stopped, or gone */
 	int counted; /* what it leaves unacknowledged is */
 	struct inbound in; /* --bidi */
@@ -116,6 +117,7 @@ struct flow {
 	int ready;   /* in load->ready */
 	int sending; /* in load->sending */
 	int hungry;  /* waits for stdin */
+	int told;    /* that it waits for stream credit */
 	int ended;   /* makes no more packets */
 	int done;    /* and has written all it made */
 };

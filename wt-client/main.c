@@ -44,7 +44,8 @@ struct storage {
 	uint8_t hash[TARGET_HASH_LEN];
 };
 
-static void
+/* Returns the URL. */
+static const char *
 options_parse(int argc, char **argv, struct options *o)
 {
 	struct load_config *l = &o->load;
@@ -143,7 +144,7 @@ options_parse(int argc, char **argv, struct options *o)
 		    1 << 20, NULL },
 		{ NULL, 0, NULL, NULL, NULL, 0, 0, NULL },
 	};
-	const char *url = NULL, *why;
+	const char *url = NULL;
 	int argi;
 
 	/* The URL may come first, as in the synopsis. */
@@ -159,7 +160,16 @@ options_parse(int argc, char **argv, struct options *o)
 		opt_usage("no URL");
 	if (argi != argc)
 		opt_usage("%s: one URL is expected", argv[argi]);
-	why = target_parse(&l->target, url);
+	return url;
+}
+
+/* What the options say that is more than a number or a name. */
+static void
+options_check(struct options *o, const char *url)
+{
+	struct load_config *l = &o->load;
+	const char *why = target_parse(&l->target, url);
+
 	if (why != NULL)
 		opt_usage("%s: %s", url, why);
 	if (o->local != NULL) {
@@ -173,13 +183,6 @@ options_parse(int argc, char **argv, struct options *o)
 		source_parse_rate(o->rate, &o->source.rate) == -1))
 		opt_usage("--fps, --rate: not a number up to %d",
 		    SOURCE_RATE_MAX);
-}
-
-static void
-options_check(const struct options *o)
-{
-	const struct load_config *l = &o->load;
-
 	if (o->cert_hash != NULL && o->ca != NULL)
 		opt_usage("--cert-hash and --ca exclude each other");
 	if (o->tracks.n == 0 && o->raw.n == 0 && o->bulk == -1 && !l->idle &&
@@ -365,8 +368,7 @@ main(int argc, char **argv)
 	FILE *out;
 
 	log_init("wt-client");
-	options_parse(argc, argv, &o);
-	options_check(&o);
+	options_check(&o, options_parse(argc, argv, &o));
 	fields_make(&o, &st);
 	rc = tracks_open(&o, &st);
 	if (rc == 0)

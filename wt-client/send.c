@@ -101,6 +101,15 @@ flow_stop(struct flow *f)
 	flow_ready(f);
 }
 
+/* Whether packet n is beyond --count. */
+static int
+flow_is_beyond(const struct flow *f, uint64_t n)
+{
+	const struct load_config *cfg = flow_load(f)->cfg;
+
+	return cfg->count > 0 && !f->track->bare && n >= (uint64_t)cfg->count;
+}
+
 /* A packet behind what b holds. Returns 0 when the source has none (now). */
 static int
 flow_make(struct flow *f, struct buf *b)
@@ -108,7 +117,7 @@ flow_make(struct flow *f, struct buf *b)
 	struct load *l = flow_load(f);
 	struct track *t = f->track;
 	size_t start = buf_len(b), head = t->bare ? 0 : TRACK_HEADER_LEN;
-	enum source_result r = SOURCE_END;
+	enum source_result r;
 	uint8_t *p;
 
 	if (head > 0) {
@@ -116,9 +125,7 @@ flow_make(struct flow *f, struct buf *b)
 		track_header_put(p, t->id, t->type, 0);
 		buf_commit(b, head);
 	}
-	if (l->cfg->count == 0 || f->cursor.seq < (uint64_t)l->cfg->count ||
-	    t->bare)
-		r = source_next(&t->source, &f->cursor, l->real, b);
+	r = source_next(&t->source, &f->cursor, l->real, b);
 	if (r != SOURCE_PACKET) {
 		b->end = b->start + start;
 		f->ended |= r == SOURCE_END;
@@ -181,6 +188,9 @@ out_open(struct out *o)
 		return 1;
 	o->st = wt_stream_open(f->s->wt, !l->cfg->bidi);
 	if (o->st == NULL) {
+		if (!f->told++)
+			load_complain(l, "track %s: the server allows no more "
+			    "streams; waiting for some to end", f->track->id);
 		wake_set(l, &f->wake, l->now + RETRY_NS);
 		return 0;
 	}
@@ -202,7 +212,10 @@ out_piece(struct out *o)
 	if (n == 0 || o->st == NULL || wt_stream_unsent(o->st) > 0 ||
 	    wt_stream_unacked(o->st) >= l->bound)
 		return 0;
-	out_write(o, n < (size_t)l->cfg->split ? n : (size_t)l->cfg->split, 0);
+	if (n > (size_t)l->cfg->split)
+		out_write(o, (size_t)l->cfg->split, 0);
+	else
+		out_write(o, n, o->last);
 	return 1;
 }
 
@@ -231,6 +244,10 @@ flow_fill(struct flow *f)
 		struct out *o = &f->outs[f->cursor.seq % f->nouts];
 		size_t before = buf_len(&o->pending), n;
 
+		if (flow_is_beyond(f, f->cursor.seq)) {
+			f->ended = 1;
+			break;
+		}
 		if (f->due > l->now) {
 			wake_set(l, &f->wake, f->due);
 			break;
@@ -247,9 +264,11 @@ flow_fill(struct flow *f)
 			continue;
 		}
 		flow_count(f, n);
-		if (cfg->split == 0 &&
-		    (!cfg->join || buf_len(&o->pending) >= JOIN_BYTES))
-			out_write(o, buf_len(&o->pending), 0);
+		/* Ending it now gives the credit for another one back. */
+		o->last = flow_is_beyond(f, f->cursor.seq - 1 + f->nouts);
+		if (cfg->split == 0 && (!cfg->join || o->last ||
+		    buf_len(&o->pending) >= JOIN_BYTES))
+			out_write(o, buf_len(&o->pending), o->last);
 	}
 	return made;
 }
@@ -322,6 +341,7 @@ datagram_make(struct flow *f)
 
 	if (buf_len(&f->datagram) > 0)
 		return 1;
+	f->ended |= flow_is_beyond(f, f->cursor.seq);
 	if (f->ended)
 		return 0;
 	if (f->due > l->now) {
