@@ -254,3 +254,23 @@ signal.pause()' "$PORT" >up 3>&- &
 	ended 74
 	grep -q 'the reader is gone' client.err
 }
+
+@test "an echo that does not come: status 75; one that is wrong: 76" {
+	accept_start --control "unix:$T/control"
+	for kind in "" --bidi --datagrams; do
+		# shellcheck disable=SC2086
+		run -75 client --echo $kind --linger 300ms \
+			--track c:x:synthetic:100@max --count 2
+		[[ $output == *" missing"* ]]
+	done
+	stop accept
+	accept_start --control "unix:$T/control"
+	client_start --echo --bidi --track c:x:synthetic:100@max --count 2
+	sent() { "$TESTBIN/catrecords" <accept.out 2>/dev/null |
+		grep -q ' 4 STREAM_DATA F'; }
+	until_true 5 sent
+	opened
+	"$TESTBIN/recctl" "unix:$T/control" "write=$s:4:wrong+"
+	ended 76
+	grep -q 'is not what was sent' client.err
+}
