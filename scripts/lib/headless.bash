@@ -1,0 +1,82 @@
+# scripts/run --headless: a browser sends, a consumer of each topic counts,
+# and both must agree.
+#
+# shellcheck shell=bash
+#
+# The caller sets RUN, BIN, TRACKS, URL, HEADLESS, SCREENSHOT and has
+# processes.bash and figures.bash.
+
+ARRIVE_SECONDS=20 # for the last message to come through
+
+consumers_up() {
+	local t out
+	for t in "${TRACKS[@]}"; do
+		exec {out}>"$RUN/$t.summary"
+		start "consume-$t" "$NULL" "$out" "$BIN/bus-consume" \
+			--bus "ipc://$RUN/bus.sock" --topic "$t-topic" \
+			--from latest --summary --check-seq || return 1
+		exec {out}>&-
+	done
+}
+
+# Waits for the browser, which is ours like the others, and mends those.
+browser_run() {
+	local out status=0 browser ended
+	exec {out}>"$RUN/sent"
+	spawn browser "$NULL" "$out" node tests/browser/headless.mjs \
+		"$URL" "$HEADLESS" ${SCREENSHOT:+"$(realpath -m "$SCREENSHOT")"}
+	exec {out}>&-
+	browser=${PID[browser]}
+	while :; do
+		wait -n -p ended "${PID[@]}"
+		status=$?
+		[ "${ended:-}" != "$browser" ] || break
+		[ -z "${ended:-}" ] || mend "$(name_of "$ended")" $status
+	done
+	unset "PID[browser]"
+	return $status
+}
+
+# What the page says it sent of TRACK: packets and bytes.
+sent() { awk -v t="$1" '$1 == t { print $2, $3 }' "$RUN/sent"; }
+
+arrived() { # TRACK PACKETS
+	[ "$(metrics "consume-$1" bus_received_total)" -ge "$2" ]
+}
+
+# One line of the table; fails when TRACK did not arrive whole.
+headless_line() { # TRACK
+	local packets bytes got got_bytes rate p50 p99 lost repeated
+	read -r packets bytes < <(sent "$1")
+	read -r got got_bytes rate p50 p99 lost repeated < <(sed -nE \
+		's/^.*: ([0-9]+) messages, ([0-9]+) bytes, [0-9.]+ s, [0-9.]+ msg\/s, ([0-9.]+) Mbit\/s, latency p50 ([0-9.]+) ms p99 ([0-9.]+) ms .* lost ([0-9]+), repeated ([0-9]+),.*$/\1 \2 \3 \4 \5 \6 \7/p' \
+		"$RUN/$1.summary")
+	printf '%-12s %9s %9s %11s %9s Mbit/s %8s ms %8s ms %6s\n' "$1-topic" \
+		"${packets:-none}" "${got:-none}" "${got_bytes:--}" "${rate:--}" \
+		"${p50:--}" "${p99:--}" "${lost:--}"
+	[ "${got:-0}" -gt 0 ] && [ "${packets:-x}" = "${got:-y}" ] &&
+		[ "${bytes:-x}" = "${got_bytes:-y}" ] && [ "${lost:-1}" -eq 0 ] &&
+		[ "${repeated:-1}" -eq 0 ]
+}
+
+headless() {
+	local t packets status=0
+	consumers_up || die "bus-consume does not start"
+	say "sending for $HEADLESS s with $("${CHROMIUM:-chromium}" --version \
+		2>/dev/null)"
+	browser_run || { tail -n 20 "$RUN/log" >&2; die "the browser failed"; }
+	for t in "${TRACKS[@]}"; do
+		read -r packets _ < <(sent "$t")
+		until_true $ARRIVE_SECONDS arrived "$t" "${packets:-0}" ||
+			say "$t: not everything arrived"
+		finish "consume-$t" TERM 10
+	done
+	printf '\n%-12s %9s %9s %11s %16s %11s %11s %6s\n' topic sent messages \
+		bytes rate p50 p99 lost
+	for t in "${TRACKS[@]}"; do
+		headless_line "$t" || status=1
+	done
+	echo
+	[ $status -eq 0 ] || say "not all that was sent has arrived"
+	return $status
+}
