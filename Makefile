@@ -151,6 +151,10 @@ test_entry_LIBS = $(CRC)
 UNIT_TESTS += test_segment
 test_segment_SRCS := topic-bus/segment.c topic-bus/segment_scan.c topic-bus/files.c
 test_segment_LIBS = $(CRC)
+UNIT_TESTS += test_topiclog
+test_topiclog_SRCS := $(test_segment_SRCS) topic-bus/topiclog.c \
+	topic-bus/topicread.c topic-bus/position.c
+test_topiclog_LIBS = $(CRC)
 test_conf_LIBS := $(YAML)
 UNIT_TESTS += test_route_config test_route_queue test_route_router \
 	test_route_dispatch
@@ -215,6 +219,9 @@ fuzz_entry_LIBS = $(CRC)
 fuzz_segment_SRCS := $(test_segment_SRCS)
 fuzz_segment_LIBS = $(CRC)
 fuzz_conf_LIBS := $(YAML)
+FUZZERS += fuzz_route_config
+fuzz_route_config_SRCS := route/config.c route/router.c
+fuzz_route_config_LIBS := $(YAML)
 FUZZERS += fuzz_h3 fuzz_capsule fuzz_field
 fuzz_field_LIBS := $(QUIC)
 FUZZERS += fuzz_cut

@@ -116,9 +116,9 @@ void bus_close(struct bus *b);
 int bus_topic(struct bus *b, const char *name);
 
 /*
- * Takes a copy of e, to leave with the next bus_flush (or before it, when a
- * batch is full). id, publish and crc of e do not matter. 0, or -1 when it was not
- * taken: bus_full, or entry_too_long.
+ * Takes a copy of e, to leave with the next bus_flush. id, publish and crc of
+ * e do not matter. 0, or -1 when it was not taken: bus_full, or
+ * entry_too_long.
  */
 int bus_send(struct bus *b, int topic, const struct entry *e,
     uint64_t cookie);

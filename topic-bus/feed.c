@@ -32,7 +32,7 @@ feed_open(struct feed *f, void *zmq, const char *endpoint, int hwm,
 	    feed_setopt(f, ZMQ_SNDHWM, hwm) == -1 ||
 	    feed_setopt(f, ZMQ_XPUB_NODROP, 1) == -1)
 		return -1;
-	return zmq_bind(f->socket, endpoint);
+	return zframes_bind(f->socket, endpoint);
 }
 
 void

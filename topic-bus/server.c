@@ -12,7 +12,7 @@
 #define HELD_MAX (64 * 1024 * 1024)    /* bytes waiting to be stored */
 #define SEND_HWM 4096 /* messages for one client; slices have windows */
 #define RECEIVE_HWM 32 /* messages of one client, 12 MiB each at most */
-#define PROBE_NS (10 * NS_PER_S)       /* silent so long: still there? */
+#define PROBE_NS (5 * NS_PER_S)	       /* silent so long: still there? */
 #define PROBE_EVERY_NS NS_PER_S
 #define PROBES 256		       /* at once */
 
@@ -35,7 +35,7 @@ server_open(struct server *s, void *zmq, const char *endpoint)
 	    zmq_setsockopt(s->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) ==
 		-1)
 		return -1;
-	return zmq_bind(s->socket, endpoint);
+	return zframes_bind(s->socket, endpoint);
 }
 
 int

@@ -9,8 +9,6 @@
 
 #include "log.h"
 
-#define SLOTS (int)(sizeof(((struct sync *)0)->slots) / sizeof(struct segment *))
-
 void
 sync_init(struct sync *y, enum sync_policy policy, uint64_t interval,
     struct files *files)
@@ -22,7 +20,7 @@ sync_init(struct sync *y, enum sync_policy policy, uint64_t interval,
 	if (y->fd == -1)
 		fatal(EX_OSERR, "eventfd");
 	if (policy != SYNC_NONE &&
-	    syscall(SYS_io_setup, SLOTS, &y->aio) == -1) {
+	    syscall(SYS_io_setup, SYNC_SLOTS, &y->aio) == -1) {
 		log_warn("io_setup: fdatasync will hold up the loop");
 		y->aio = 0;
 	}
@@ -87,9 +85,9 @@ sync_submit(struct sync *y, struct segment *s, uint64_t now)
 	struct iocb cb, *list[] = { &cb };
 	int i;
 
-	for (i = 0; i < SLOTS && y->slots[i] != NULL; i++)
+	for (i = 0; i < SYNC_SLOTS && y->slots[i] != NULL; i++)
 		continue;
-	if (i == SLOTS)
+	if (i == SYNC_SLOTS)
 		return -1;
 	memset(&cb, 0, sizeof(cb));
 	cb.aio_data = (uint64_t)i;
@@ -155,8 +153,9 @@ sync_timeout(const struct sync *y, uint64_t now)
 static int
 sync_events(struct sync *y, long min, uint64_t now)
 {
-	struct io_event ev[SLOTS];
-	long n = syscall(SYS_io_getevents, y->aio, min, (long)SLOTS, ev, NULL);
+	struct io_event ev[SYNC_SLOTS];
+	long n = syscall(SYS_io_getevents, y->aio, min, (long)SYNC_SLOTS, ev,
+	    NULL);
 
 	for (long i = 0; i < n; i++) {
 		struct segment *s = y->slots[ev[i].data];
@@ -187,7 +186,7 @@ sync_all(struct sync *y, uint64_t now)
 
 	while (flying) {
 		flying = 0;
-		for (int i = 0; i < SLOTS; i++)
+		for (int i = 0; i < SYNC_SLOTS; i++)
 			flying |= y->slots[i] != NULL;
 		if (flying)
 			sync_events(y, 1, now);

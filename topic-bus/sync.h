@@ -11,6 +11,8 @@
 
 #include "segment.h"
 
+#define SYNC_SLOTS 64 /* segments being synced at a time */
+
 enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NONE };
 
 struct sync {
@@ -22,8 +24,8 @@ struct sync {
 	int fd;		       /* eventfd, readable when one has finished */
 	struct segment *dirty; /* to be synced, not under way */
 	struct segment **dirty_tail;
-	struct segment *slots[64]; /* under way */
-	uint64_t started[64];	   /* ns, CLOCK_MONOTONIC */
+	struct segment *slots[SYNC_SLOTS]; /* under way */
+	uint64_t started[SYNC_SLOTS];	   /* ns, CLOCK_MONOTONIC */
 	/* Called for each segment that was synced (bytes before s->synced are
 	 * on the disk), or failed to be (err is an errno). */
 	void (*done)(void *ctx, struct segment *s, int err);

@@ -145,7 +145,7 @@ teardown() { common_teardown; }
 
 @test "gaps and repetitions of sequence ids are counted" {
 	start_bus
-	for i in 1 2; do
+	for _ in 1 2; do
 		numbered 1 3 | "$BIN/bus-produce" --topic t --producer p
 	done
 	"$BIN/bus-consume" --topic t --from 1:1 --count 5 --summary \

@@ -90,9 +90,16 @@ except OSError:
 	[ "$status" -eq 69 ]
 }
 
-@test "one directory has one topic-bus" {
+@test "one directory and one endpoint have one topic-bus" {
 	start_bus
 	run "$BIN/topic-bus" --listen "ipc://$T/2" --feed "ipc://$T/3"
 	[ "$status" -eq 75 ]
 	[[ $output == *"another topic-bus uses it"* ]]
+	# Nor does one take the endpoint of another.
+	run "$BIN/topic-bus" --dir other --feed "ipc://$T/3"
+	[ "$status" -eq 69 ]
+	[[ $output == *"Address already in use"* ]]
+	run "$BIN/topic-bus" --dir other --listen "ipc://$T/2"
+	[ "$status" -eq 69 ]
+	"$BIN/bus-produce" --topic t --size 1
 }

@@ -28,3 +28,9 @@ ledger() { # TOPIC [LEDGER]
 }
 
 numbered() { seq -f 'line %.0f' "$@"; }
+
+# Memory of a program built with sanitizers says nothing.
+sanitized() { grep -qa __asan_init "$BIN/topic-bus"; }
+
+# Resident memory in KiB.
+rss() { awk '/VmRSS/ { print $2 }' "/proc/$1/status"; }

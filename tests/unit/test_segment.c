@@ -357,8 +357,8 @@ a_full_disk_leaves_no_trace(void **state)
 {
 	struct rlimit old, small;
 	struct segment *s = fresh();
-	uint8_t big[8192] = { 0 };
-	struct entry e = { .payload = big, .payload_len = 4000 };
+	uint8_t big[8192], zeros[4000] = { 0 };
+	struct entry e = { .payload = zeros, .payload_len = sizeof(zeros) };
 	struct iovec iov[2] = { { big, 4049 }, { big, 4049 } };
 	uint64_t size;
 	struct stat st;
