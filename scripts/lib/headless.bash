@@ -3,8 +3,8 @@
 #
 # shellcheck shell=bash
 #
-# The caller sets RUN, BIN, TRACKS, URL, HEADLESS, SCREENSHOT and has
-# processes.bash and figures.bash.
+# The caller sets RUN, BIN, TRACKS, URL, HEADLESS, SCREENSHOT, has
+# processes.bash and figures.bash, and supervise, which ends with the browser.
 
 ARRIVE_SECONDS=20 # for the last message to come through
 
@@ -19,22 +19,12 @@ consumers_up() {
 	done
 }
 
-# Waits for the browser, which is ours like the others, and mends those.
-browser_run() {
-	local out status=0 browser ended
+browser_up() {
+	local out
 	exec {out}>"$RUN/sent"
 	spawn browser "$NULL" "$out" node tests/browser/headless.mjs \
 		"$URL" "$HEADLESS" ${SCREENSHOT:+"$(realpath -m "$SCREENSHOT")"}
 	exec {out}>&-
-	browser=${PID[browser]}
-	while :; do
-		wait -n -p ended "${PID[@]}"
-		status=$?
-		[ "${ended:-}" != "$browser" ] || break
-		[ -z "${ended:-}" ] || mend "$(name_of "$ended")" $status
-	done
-	unset "PID[browser]"
-	return $status
 }
 
 # What the page says it sent of TRACK: packets and bytes.
@@ -62,21 +52,21 @@ headless_line() { # TRACK
 headless() {
 	local t packets status=0
 	consumers_up || die "bus-consume does not start"
-	say "sending for $HEADLESS s with $("${CHROMIUM:-chromium}" --version \
-		2>/dev/null)"
-	browser_run || { tail -n 20 "$RUN/log" >&2; die "the browser failed"; }
+	browser_up
+	supervise || die "the page did not do its part"
 	for t in "${TRACKS[@]}"; do
 		read -r packets _ < <(sent "$t")
 		until_true $ARRIVE_SECONDS arrived "$t" "${packets:-0}" ||
-			say "$t: not everything arrived"
-		finish "consume-$t" TERM 10
+			note "$t: not everything arrived"
+		finish "consume-$t" 10
 	done
+	figures_show
 	printf '\n%-12s %9s %9s %11s %16s %11s %11s %6s\n' topic sent messages \
 		bytes rate p50 p99 lost
 	for t in "${TRACKS[@]}"; do
 		headless_line "$t" || status=1
 	done
 	echo
-	[ $status -eq 0 ] || say "not all that was sent has arrived"
-	return $status
+	[ "$status" -eq 0 ] || say "not all that was sent has arrived"
+	return "$status"
 }

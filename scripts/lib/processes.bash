@@ -47,7 +47,7 @@ until_true() {
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # spawn NAME IN OUT COMMAND...: runs it in the background on these two
-# descriptors; its stderr goes to the log. Descriptor 9 is READY, if set.
+# descriptors; its stderr goes to the log. Its descriptor 9 is READY, if set.
 spawn() {
 	local name=$1 in=$2 out=$3
 	shift 3
@@ -95,6 +95,7 @@ finish() {
 
 # status_of NAME: collects one that has gone: STATUS is its exit status.
 status_of() {
+	# shellcheck disable=SC2034 # for the caller
 	STATUS=0
 	wait "${PID[$1]}" 2>/dev/null || STATUS=$?
 	unset "PID[$1]"
