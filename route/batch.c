@@ -146,21 +146,23 @@ batch_split(struct batch *b, uint32_t n)
 }
 
 uint32_t
-batch_fit(const struct batch *b, uint64_t packets, uint64_t bytes)
+batch_fit(const struct batch *b, uint64_t packets, uint64_t bytes,
+    uint64_t *len)
 {
 	const uint8_t *p = batch_records(b);
-	uint64_t sum = 0;
+	uint64_t size;
 	uint32_t n = 0;
-	size_t len;
 
+	*len = b->len;
 	if (b->count <= packets && b->len <= bytes)
 		return b->count;
+	*len = 0;
 	while (n < b->count && n < packets) {
-		len = REC_HEADER_LEN + (size_t)be32_get(p);
-		if (sum + len > bytes)
+		size = REC_HEADER_LEN + (uint64_t)be32_get(p);
+		if (*len + size > bytes)
 			break;
-		sum += len;
-		p += len;
+		*len += size;
+		p += size;
 		n++;
 	}
 	return n;

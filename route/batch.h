@@ -64,8 +64,10 @@ size_t batch_trim(struct batch *b, uint32_t n);
  * new batch with the same marks, not linked. */
 struct batch *batch_split(struct batch *b, uint32_t n);
 
-/* How many records from the front are at most packets and bytes together. */
-uint32_t batch_fit(const struct batch *b, uint64_t packets, uint64_t bytes);
+/* How many records from the front are at most packets and bytes together, and
+ * *len, the bytes they are. */
+uint32_t batch_fit(const struct batch *b, uint64_t packets, uint64_t bytes,
+    uint64_t *len);
 
 /* One more user of the memory of the records; chunk_unref takes the chunk,
  * in the form of zmq_free_fn, from any thread. */

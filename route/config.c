@@ -233,34 +233,43 @@ typed_cmp(const void *a, const void *b)
 	return rc != 0 ? rc : (x->order > y->order) - (x->order < y->order);
 }
 
+/* Adds the types of one service to all, unless that is NULL; how many. */
+static uint32_t
+collect_types(const struct conf_node *service, struct typed *all,
+    uint32_t order)
+{
+	const struct conf_node *list = service->child, *n;
+	uint32_t count = 0;
+
+	while (list != NULL && list->key != NULL &&
+	    strcmp(list->key, "types") != 0)
+		list = list->next;
+	if (list == NULL || list->type != CONF_LIST)
+		return 0;
+	for (n = list->child; n != NULL; n = n->next) {
+		if (n->value == NULL)
+			continue;
+		if (all != NULL)
+			all[count] = (struct typed){ n->value, service->key,
+				n, order + count };
+		count++;
+	}
+	return count;
+}
+
 /* One type, one service; of two that stand there the second is wrong. */
 static void
 check_types(struct conf *t, const struct conf_node *services)
 {
-	const struct conf_node *s, *k, *n;
-	struct typed *all = NULL;
-	uint32_t count = 0;
+	const struct conf_node *s;
+	struct typed *all;
+	uint32_t count = 0, n = 0;
 
-	for (int pass = 0; pass < 2; pass++) {
-		if (pass == 1)
-			all = alloc(count, sizeof(*all));
-		count = 0;
-		for (s = services->child; s != NULL; s = s->next)
-			for (k = s->child; k != NULL; k = k->next) {
-				if (strcmp(k->key, "types") != 0)
-					continue;
-				for (n = k->child; n != NULL; n = n->next) {
-					if (n->value == NULL)
-						continue;
-					if (pass == 1)
-						all[count] = (struct typed){
-							n->value, s->key, n,
-							count
-						};
-					count++;
-				}
-			}
-	}
+	for (s = services->child; s != NULL; s = s->next)
+		count += s->type == CONF_MAP ? collect_types(s, NULL, 0) : 0;
+	all = alloc(count, sizeof(*all));
+	for (s = services->child; s != NULL; s = s->next)
+		n += s->type == CONF_MAP ? collect_types(s, all + n, n) : 0;
 	qsort(all, count, sizeof(*all), typed_cmp);
 	for (uint32_t i = 1; i < count; i++)
 		if (strcmp(all[i].type, all[i - 1].type) == 0)

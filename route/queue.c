@@ -146,15 +146,24 @@ queue_allowed(const struct queue *q, const struct batch *b)
 {
 	uint64_t packets = least(q->credit_packets, q->max_packets);
 	uint64_t bytes = least(q->credit_bytes, q->max_bytes);
-	uint64_t flying = q->sent - q->acked;
+	uint64_t flying = q->sent - q->acked, len;
 	uint32_t n;
 
 	if (flying >= packets)
 		return 0;
 	n = batch_fit(b, packets - flying,
-	    bytes > q->flying_bytes ? bytes - q->flying_bytes : 0);
+	    bytes > q->flying_bytes ? bytes - q->flying_bytes : 0, &len);
 	/* What is larger than the whole window goes alone. */
-	return n == 0 && flying == 0 ? 1 : n;
+	if (flying == 0)
+		return n > 0 ? n : 1;
+	/*
+	 * A batch is not cut for a crumb of credit: more of it is coming, and
+	 * messages would become ever smaller (RFC 1122 section 4.2.3.4).
+	 */
+	if (n < b->count && n < least(packets, BATCH_RECORDS) / 4 &&
+	    len < least(bytes, BATCH_BYTES) / 4)
+		return 0;
+	return n;
 }
 
 /* The first queued batch gets its delivery numbers. */

@@ -146,6 +146,7 @@ every_service_key_wrong(void **state)
 {
 	(void)state;
 	expect("services:\n  a: x\n", "r:2:6: services.a: not a map");
+	expect("services:\n  a: [x]\n", "r:2:6: services.a: not a map");
 	expect("services:\n  a b:\n    types: [x]\n" EP,
 	    "r:2:3: services.a b: a service's name is made of "
 	    "A-Z a-z 0-9 . _ -");

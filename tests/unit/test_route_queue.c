@@ -115,6 +115,29 @@ credit_cuts_batches(void **state)
 }
 
 static void
+no_crumbs(void **state)
+{
+	struct queue q;
+
+	(void)state;
+	queue_init(&q, 1000, 10000000);
+	for (int i = 0; i < 150; i++)
+		put(&q, (uint64_t)i);
+	grant(&q, 100, 100000);
+	take(&q, 0, 100, 0);
+	assert_int_equal(queue_ack(&q, 24), 24);
+	assert_null(queue_take(&q));
+	assert_int_equal(queue_ack(&q, 25), 1);
+	take(&q, 100, 25, 100);
+	/* What is left of it is no crumb, however small. */
+	assert_int_equal(queue_ack(&q, 100), 75);
+	take(&q, 125, 25, 125);
+	put(&q, 150);
+	take(&q, 150, 1, 150);
+	queue_free(&q);
+}
+
+static void
 own_limits_bound_credit(void **state)
 {
 	struct queue q;
@@ -420,6 +443,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_without_credit),
 		cmocka_unit_test(credit_cuts_batches),
+		cmocka_unit_test(no_crumbs),
 		cmocka_unit_test(own_limits_bound_credit),
 		cmocka_unit_test(acks_are_checked),
 		cmocka_unit_test(rewind_sends_again),
