@@ -257,6 +257,10 @@ consume_loop(struct consume *c, struct metrics *m, int signals)
 			items[IN].events =
 			    buf_len(&c->out) < OUT_MAX ? ZMQ_POLLIN : 0;
 		items[OUT].fd = buf_len(&c->out) > 0 ? STDOUT_FILENO : -1;
+		if (ready_fd >= 0 && consume_ready(c)) {
+			stage_ready(ready_fd);
+			ready_fd = -1;
+		}
 		if (zmq_poll(items, ITEMS, consume_timeout(c, m)) == -1 &&
 		    errno != EINTR)
 			fatalx(EX_OSERR, "zmq_poll: %s", zmq_strerror(errno));
@@ -265,10 +269,6 @@ consume_loop(struct consume *c, struct metrics *m, int signals)
 		    stage_signal_read(signals) == STAGE_STOP)
 			return;
 		consume_receive(c);
-		if (ready_fd >= 0 && consume_ready(c)) {
-			stage_ready(ready_fd);
-			ready_fd = -1;
-		}
 		consume_write(c);
 		if (timeout_ms > 0 && c->mono - c->last >=
 			(uint64_t)timeout_ms * 1000000) {
