@@ -106,7 +106,7 @@ main_init(struct server *s)
 	files_init(&s->topics.dir.files, main_file_budget());
 	s->topics.dir.files.relieve = main_relieve;
 	s->topics.dir.files.ctx = &s->sync;
-	s->topics.dir.durable = policy == SYNC_ALWAYS;
+	s->topics.dir.durable = policy != SYNC_NONE;
 	s->topics.segment_bytes = (uint64_t)segment_bytes;
 	topics_init(&s->topics, dir, (uint64_t)max_topics, &s->sync);
 	s->topics.answer = server_answer;

@@ -180,6 +180,19 @@ sync_reap(struct sync *y, uint64_t now)
 }
 
 void
+sync_segment(struct sync *y, struct segment *s, uint64_t now)
+{
+	while (s->flying)
+		sync_events(y, 1, now);
+	if (y->policy == SYNC_NONE || s->synced == s->size)
+		return;
+	/* It stays in the list; another fdatasync there has nothing to do. */
+	s->syncing = s->size;
+	files_pin(y->files, &s->file);
+	sync_blocking(y, s);
+}
+
+void
 sync_all(struct sync *y, uint64_t now)
 {
 	int flying = 1;

@@ -51,6 +51,10 @@ uint64_t sync_timeout(const struct sync *y, uint64_t now);
 /* fd is readable. */
 void sync_reap(struct sync *y, uint64_t now);
 
+/* Brings s, which will not be written any more, to the disk before it
+ * returns: only a topic's newest file may be torn by a power cut. */
+void sync_segment(struct sync *y, struct segment *s, uint64_t now);
+
 /* Brings everything to the disk before it returns. */
 void sync_all(struct sync *y, uint64_t now);
 

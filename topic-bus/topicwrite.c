@@ -107,6 +107,12 @@ topic_segment(struct topics *ts, struct topic *t, size_t bytes, uint64_t now)
 	if (s != NULL && (s->size + bytes <= ts->segment_bytes ||
 	    s->size == SEGMENT_HEADER_LEN))
 		return 0;
+	if (s != NULL)
+		sync_segment(ts->sync, s, stage_monotonic());
+	if (t->log.problem[0] != '\0') {
+		errno = EIO;
+		return -1;
+	}
 	if (topiclog_begin(&t->log, now) == -1)
 		return -1;
 	t->log.active->owner = t;
