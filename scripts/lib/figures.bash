@@ -15,8 +15,8 @@ scaled() {
 		for (i = 1; n >= 999.5 && i < 5; i++)
 			n /= 1000
 		sub(/ /, "", prefix[i])
-		printf i == 1 || n >= 99.5 ? "%.0f %s%s" : "%.1f %s%s",
-			n, prefix[i], unit
+		digits = (i == 1 || n >= 99.5) ? 0 : 1
+		printf "%.*f %s%s", digits, n, prefix[i], unit
 	}'
 }
 
