@@ -145,23 +145,6 @@ sock_remove_stale(const struct sockaddr_storage *sa, socklen_t salen)
 }
 
 int
-sock_alive(const char *path)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd, rc;
-
-	if (strlen(path) >= sizeof(un.sun_path))
-		return 0;
-	strcpy(un.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return 0;
-	rc = connect(fd, (const struct sockaddr *)&un, sizeof(un));
-	close(fd);
-	return rc == 0;
-}
-
-int
 sock_listen(const char *endpoint, int mode)
 {
 	struct sock_addrs a;

@@ -26,10 +26,6 @@ int sock_connect(const char *endpoint, int timeout_ms);
  * or a tcp: peer does not answer within timeout_ms. */
 int sock_connect_try(const char *endpoint, int timeout_ms);
 
-/* 1 if somebody listens on the socket file at path. For sockets bound by
- * libzmq, which would take a live one's place without a word. */
-int sock_alive(const char *path);
-
 /* accept4 without blocking; -1 when there is nobody. */
 int sock_accept(int fd);
 

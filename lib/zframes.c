@@ -1,32 +1,5 @@
 #include "zframes.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "sock.h"
-
-#define HEARTBEAT_MS 5000
-#define HEARTBEAT_TIMEOUT_MS 30000
-
-int
-zframes_bind(void *socket, const char *endpoint)
-{
-	int every = HEARTBEAT_MS, timeout = HEARTBEAT_TIMEOUT_MS;
-
-	if (strncmp(endpoint, "ipc://", 6) == 0 && sock_alive(endpoint + 6)) {
-		errno = EADDRINUSE;
-		return -1;
-	}
-	/* A local peer that is stopped is no dead one. */
-	if (strncmp(endpoint, "tcp://", 6) == 0 &&
-	    (zmq_setsockopt(socket, ZMQ_HEARTBEAT_IVL, &every,
-		 sizeof(every)) == -1 ||
-		zmq_setsockopt(socket, ZMQ_HEARTBEAT_TIMEOUT, &timeout,
-		    sizeof(timeout)) == -1))
-		return -1;
-	return zmq_bind(socket, endpoint);
-}
-
 static int
 zframes_next(void *socket, zmq_msg_t *m)
 {

@@ -19,10 +19,6 @@
 int zframes_recv(void *socket, zmq_msg_t *f, int max);
 void zframes_close(zmq_msg_t *f, int n);
 
-/* zmq_bind, but an ipc endpoint that somebody listens on is EADDRINUSE, and
- * over TCP a peer that is unreachable for 30 s is dropped. */
-int zframes_bind(void *socket, const char *endpoint);
-
 /* Sends a copy of the n bytes at p without waiting. 0, or -1 with errno. */
 int zframes_send(void *socket, const void *p, size_t n, int flags);
 

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "log.h"
+#include "zbind.h"
 #include "zframes.h"
 
 #define TURN_MESSAGES 256
@@ -32,7 +33,7 @@ feed_open(struct feed *f, void *zmq, const char *endpoint, int hwm,
 	    feed_setopt(f, ZMQ_SNDHWM, hwm) == -1 ||
 	    feed_setopt(f, ZMQ_XPUB_NODROP, 1) == -1)
 		return -1;
-	return zframes_bind(f->socket, endpoint);
+	return zbind(f->socket, endpoint);
 }
 
 void

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "zbind.h"
 #include "zframes.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -35,7 +36,7 @@ server_open(struct server *s, void *zmq, const char *endpoint)
 	    zmq_setsockopt(s->socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) ==
 		-1)
 		return -1;
-	return zframes_bind(s->socket, endpoint);
+	return zbind(s->socket, endpoint);
 }
 
 int
