@@ -54,7 +54,8 @@ same_set() { payloads got/c $'\n' | sort | diff <(sort lines.txt) -; }
 @test "joined, and cut across packets" {
 	send --join --split 1000
 	same_order
-	[ "$(metric got.prom packets_fragmented)" -gt 100 ]
+	# How many depends on what wt-accept finds in its socket at once.
+	[ "$(metric got.prom packets_fragmented)" -gt 0 ]
 }
 
 @test "joined" {
