@@ -26,6 +26,15 @@ send() {
 	[ "$(metric got.prom packet_errors_total)" -eq 0 ]
 }
 
+# left N: at least half of the pieces of N bytes left in packets of their own
+# (what was lost may leave again in one; wt-accept joins records again).
+left() {
+	local bytes
+	bytes=$(($(wc -c <lines.txt) + 31 * $(wc -l <lines.txt)))
+	[ "$(metric accept.prom quic_packets_in_total)" -gt \
+		$((bytes / $1 / 2)) ]
+}
+
 same_order() { payloads got/c $'\n' | diff lines.txt -; }
 same_set() { payloads got/c $'\n' | sort | diff <(sort lines.txt) -; }
 
@@ -41,14 +50,13 @@ same_set() { payloads got/c $'\n' | sort | diff <(sort lines.txt) -; }
 	client --track c:chat:lines.txt --split 1
 	tracks got
 	same_order
-	[ "$(metric got.prom packets_fragmented)" -gt 90 ]
+	left 1
 }
 
 @test "cut into 7 bytes: each piece leaves alone" {
 	send --split 7
 	same_order
-	# Pieces come together when they were lost or overtaken.
-	[ "$(metric got.prom packets_fragmented)" -gt 900 ]
+	left 7
 }
 
 @test "joined, and cut across packets" {
@@ -80,7 +88,7 @@ same_set() { payloads got/c $'\n' | sort | diff <(sort lines.txt) -; }
 @test "over 50 streams in pieces of 40 bytes" {
 	send --streams 50 --split 40
 	same_set
-	[ "$(metric got.prom packets_fragmented)" -gt 800 ]
+	[ "$(metric got.prom packets_fragmented)" -gt 500 ]
 }
 
 @test "on bidirectional streams" {
