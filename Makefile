@@ -126,7 +126,7 @@ testsink_SRCS := tests/testsink.c
 testsink_LIBS = $(ZMQ)
 catrecords_SRCS := tests/catrecords.c
 TEST_PROGRAMS += hostile
-hostile_SRCS := tests/hostile/hostile.c tests/hostile/rawquic.c
+hostile_SRCS := tests/hostile/hostile.c tests/rawquic.c
 hostile_LIBS := $(QUIC)
 TEST_PROGRAMS += recctl
 recctl_SRCS := tests/recctl.c
@@ -193,7 +193,7 @@ test_wt_flow_LIBS := $(QUIC) -Wl,--wrap=sendmsg
 test_udp_LIBS := -Wl,--wrap=sendmsg
 test_wt_quic_SRCS := tests/unit/wt_pair.c
 test_wt_quic_LIBS := $(QUIC)
-test_wt_bad_SRCS := tests/unit/wt_pair.c tests/unit/rawquic.c
+test_wt_bad_SRCS := tests/unit/wt_pair.c tests/rawquic.c
 test_wt_bad_LIBS := $(QUIC)
 
 UNIT_TESTS += test_client_cut test_client_synth test_client_source

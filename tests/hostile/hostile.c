@@ -40,16 +40,17 @@
  *	touch=FILE		makes it
  */
 #include <ctype.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../rawquic.h"
 #include "h3field.h"
 #include "h3frame.h"
 #include "log.h"
-#include "rawquic.h"
 #include "stage.h"
 
 #define STEP_NS UINT64_C(20000000000) /* no step takes longer */
@@ -74,8 +75,9 @@ static _Noreturn void
 failed(struct hostile *h, const char *why)
 {
 	fatalx(1, "%s: %s%s%s (code %#llx)", h->step, why,
-	    h->r.over ? "; the connection ended: " : "",
-	    h->r.over ? h->r.why : "", (unsigned long long)h->r.error);
+	    h->r.closed ? "; the connection ended: " : "",
+	    h->r.closed ? ngtcp2_strerror(h->r.end) : "",
+	    (unsigned long long)h->r.close_code);
 }
 
 static int
@@ -112,9 +114,9 @@ until(struct hostile *h, int (*done)(struct hostile *h, uint64_t arg),
 	uint64_t end = stage_monotonic() + STEP_NS;
 
 	while (!done(h, arg)) {
-		if (h->r.over && !may_end)
+		if (h->r.closed && !may_end)
 			failed(h, "too early an end");
-		if (h->r.over || stage_monotonic() > end)
+		if (h->r.closed || stage_monotonic() > end)
 			failed(h, "did not happen");
 		raw_turn(&h->r, 50);
 	}
@@ -124,14 +126,14 @@ static int
 is_handshaken(struct hostile *h, uint64_t arg)
 {
 	(void)arg;
-	return h->r.handshaken;
+	return h->r.done;
 }
 
 static int
 is_over(struct hostile *h, uint64_t arg)
 {
 	(void)arg;
-	return h->r.over;
+	return h->r.closed;
 }
 
 static int
@@ -183,19 +185,19 @@ number(struct hostile *h, const char **arg)
 static int
 is_stopped(struct hostile *h, uint64_t i)
 {
-	return stream_n(h, i) != NULL && stream_n(h, i)->got_stop != -1;
+	return stream_n(h, i) != NULL && stream_n(h, i)->stop != -1;
 }
 
 static int
 is_reset(struct hostile *h, uint64_t i)
 {
-	return stream_n(h, i) != NULL && stream_n(h, i)->got_reset != -1;
+	return stream_n(h, i) != NULL && stream_n(h, i)->reset != -1;
 }
 
 static int
 is_finished(struct hostile *h, uint64_t i)
 {
-	return stream_n(h, i) != NULL && stream_n(h, i)->got_fin;
+	return stream_n(h, i) != NULL && stream_n(h, i)->in_fin;
 }
 
 static int
@@ -210,8 +212,8 @@ static int
 is_answered(struct hostile *h, uint64_t i)
 {
 	struct raw_stream *st = stream_n(h, i);
-	const uint8_t *p = buf_data(&st->rx);
-	size_t n = buf_len(&st->rx);
+	const uint8_t *p = buf_data(&st->in);
+	size_t n = buf_len(&st->in);
 	struct h3_frames f;
 	enum h3_event ev;
 	int done = 0;
@@ -233,14 +235,15 @@ is_answered(struct hostile *h, uint64_t i)
 	return done;
 }
 
+/* A stream with these bytes, as soon as there is credit for it. */
 static struct raw_stream *
-open_stream(struct hostile *h, int uni)
+open_stream(struct hostile *h, int uni, const void *p, size_t n, int fin)
 {
 	uint64_t end = stage_monotonic() + STEP_NS;
 	struct raw_stream *st;
 
-	while ((st = raw_stream(&h->r, uni)) == NULL) {
-		if (h->r.over || stage_monotonic() > end)
+	while ((st = raw_stream(&h->r, uni, p, n, fin)) == NULL) {
+		if (h->r.closed || stage_monotonic() > end)
 			failed(h, "no stream credit");
 		raw_turn(&h->r, 50);
 	}
@@ -255,8 +258,7 @@ do_settings(struct hostile *h, const char *arg)
 
 	(void)arg;
 	h3_settings_ours(&s, 1, 65536);
-	raw_send(&h->r, open_stream(h, 1), p, 1 + h3_settings_put(p + 1, &s),
-	    0);
+	open_stream(h, 1, p, 1 + h3_settings_put(p + 1, &s), 0);
 }
 
 static void
@@ -265,7 +267,7 @@ do_stream(struct hostile *h, const char *arg)
 	int uni = strncmp(h->step, "uni", 3) == 0;
 
 	hex_read(h, arg);
-	raw_send(&h->r, open_stream(h, uni), h->hex, h->n, h->fin);
+	open_stream(h, uni, h->hex, h->n, h->fin);
 }
 
 /* "N:REST": the stream and what follows. */
@@ -285,7 +287,7 @@ do_send(struct hostile *h, const char *arg)
 	struct raw_stream *st = numbered(h, &arg);
 
 	hex_read(h, arg);
-	raw_send(&h->r, st, h->hex, h->n, h->fin);
+	raw_write(st, h->hex, h->n, h->fin);
 }
 
 static void
@@ -302,13 +304,13 @@ do_field(struct hostile *h, const char *arg)
 static void
 do_connect(struct hostile *h, const char *arg)
 {
-	struct raw_stream *st = open_stream(h, 0);
+	struct raw_stream *st;
 	struct buf b = { 0 };
 	uint64_t i = 0;
 
 	h3_request_put(&b, "localhost", arg, (const char *const *)h->fields,
 	    h->nfields);
-	raw_send(&h->r, st, buf_data(&b), buf_len(&b), 0);
+	st = open_stream(h, 0, buf_data(&b), buf_len(&b), 0);
 	buf_free(&b);
 	while (h->nfields > 0)
 		free(h->fields[--h->nfields]);
@@ -348,20 +350,21 @@ do_has(struct hostile *h, const char *arg)
 static void
 do_request(struct hostile *h, const char *arg)
 {
-	struct raw_stream *st = open_stream(h, 0);
+	struct raw_stream *st;
 	uint8_t head[2 * VARINT_LEN_MAX];
 
 	hex_read(h, arg);
-	raw_send(&h->r, st, head, h3_frame_put(head, H3_FRAME_HEADERS, h->n),
+	st = open_stream(h, 0, head, h3_frame_put(head, H3_FRAME_HEADERS, h->n),
 	    0);
-	raw_send(&h->r, st, h->hex, h->n, h->fin);
+	raw_write(st, h->hex, h->n, h->fin);
 }
 
 static void
 do_datagram(struct hostile *h, const char *arg)
 {
 	hex_read(h, arg);
-	raw_datagram(&h->r, h->hex, h->n);
+	if (!raw_datagram(&h->r, h->hex, h->n))
+		log_warnx("%s: it was not taken", h->step);
 }
 
 static void
@@ -383,7 +386,7 @@ do_flood(struct hostile *h, const char *arg)
 
 	hex_read(h, *rest == ':' ? rest + 1 : rest);
 	while (count-- > 0)
-		raw_send(&h->r, open_stream(h, 1), h->hex, h->n, 1);
+		open_stream(h, 1, h->hex, h->n, 1);
 	until(h, is_acked, 0, 0);
 }
 
@@ -394,13 +397,9 @@ do_open(struct hostile *h, const char *arg)
 	unsigned long count = strtoul(arg, &rest, 10), i;
 
 	hex_read(h, *rest == ':' ? rest + 1 : rest);
-	for (i = 0; i < count; i++) {
-		struct raw_stream *st = raw_stream(&h->r, 1);
-
-		if (st == NULL)
+	for (i = 0; i < count; i++)
+		if (raw_stream(&h->r, 1, h->hex, h->n, h->fin) == NULL)
 			break;
-		raw_send(&h->r, st, h->hex, h->n, h->fin);
-	}
 	printf("%lu\n", i);
 	fflush(stdout);
 }
@@ -416,9 +415,9 @@ do_file(struct hostile *h, const char *arg)
 	if (f == NULL)
 		fatal(1, "%s", h->step);
 	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		raw_send(&h->r, st, part, n, 0);
+		raw_write(st, part, n, 0);
 	fclose(f);
-	raw_send(&h->r, st, "", 0, 1);
+	raw_write(st, "", 0, 1);
 }
 
 static void
@@ -435,7 +434,7 @@ do_alive(struct hostile *h, const char *arg)
 	static const uint8_t grease = 0x21;
 
 	(void)arg;
-	raw_send(&h->r, open_stream(h, 1), &grease, 1, 1);
+	open_stream(h, 1, &grease, 1, 1);
 	until(h, is_acked, 0, 0);
 }
 
@@ -443,7 +442,7 @@ static void
 do_expect_close(struct hostile *h, const char *arg)
 {
 	until(h, is_over, 0, 1);
-	if (!h->r.app_error || h->r.error != strtoull(arg, NULL, 0))
+	if (!h->r.close_is_app || h->r.close_code != strtoull(arg, NULL, 0))
 		failed(h, "another end");
 }
 
@@ -462,7 +461,7 @@ do_expect_code(struct hostile *h, const char *arg)
 	int64_t got;
 
 	until(h, stop ? is_stopped : is_reset, i, 0);
-	got = stop ? stream_n(h, i)->got_stop : stream_n(h, i)->got_reset;
+	got = stop ? stream_n(h, i)->stop : stream_n(h, i)->reset;
 	if (*arg != '\0' && got != strtoll(arg, NULL, 0))
 		fatalx(1, "%s: the code is %#llx", h->step,
 		    (unsigned long long)got);
@@ -479,8 +478,8 @@ is_received(struct hostile *h, uint64_t i)
 {
 	struct raw_stream *st = stream_n(h, i);
 
-	return st != NULL && buf_len(&st->rx) == h->n &&
-	    memcmp(buf_data(&st->rx), h->hex, h->n) == 0;
+	return st != NULL && buf_len(&st->in) == h->n &&
+	    memcmp(buf_data(&st->in), h->hex, h->n) == 0;
 }
 
 static void
@@ -514,10 +513,10 @@ has_goaway(struct hostile *h, uint64_t i)
 	enum h3_event ev;
 	size_t n;
 
-	if (st == NULL || buf_len(&st->rx) == 0)
+	if (st == NULL || buf_len(&st->in) == 0)
 		return 0;
-	p = buf_data(&st->rx);
-	n = buf_len(&st->rx);
+	p = buf_data(&st->in);
+	n = buf_len(&st->in);
 	if (h3_prefix_take(&x, &p, &n) != H3_PREFIX_CONTROL)
 		failed(h, "not a control stream");
 	h3_frames_init(&f, H3_ON_CONTROL, 0, 65536);
@@ -609,6 +608,20 @@ run_step(struct hostile *h, const char *step)
 	fatalx(EX_USAGE, "%s: no such step", step);
 }
 
+static void
+connect_to(struct raw *r, const char *host, const char *port,
+    const uint8_t *hash)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
+	struct addrinfo *res;
+	int rc = getaddrinfo(host, port, &hints, &res);
+
+	if (rc != 0)
+		fatalx(EX_NOHOST, "%s: %s", host, gai_strerror(rc));
+	raw_open(r, res->ai_addr, res->ai_addrlen, hash, IDLE_MS);
+	freeaddrinfo(res);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -627,7 +640,7 @@ main(int argc, char **argv)
 	h.step = argv[1];
 	hex_read(&h, line);
 	memcpy(hash, h.hex, sizeof(hash));
-	raw_open(&h.r, argv[2], argv[3], hash, IDLE_MS);
+	connect_to(&h.r, argv[2], argv[3], hash);
 	h.step = "handshake";
 	raw_turn(&h.r, 0);
 	until(&h, is_handshaken, 0, 0);

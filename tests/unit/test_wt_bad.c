@@ -6,10 +6,10 @@
 
 #include <cmocka.h>
 
+#include "../rawquic.h"
 #include "capsule.h"
 #include "h3field.h"
 #include "h3frame.h"
-#include "rawquic.h"
 #include "wt_pair.h"
 
 struct bad {
@@ -21,7 +21,9 @@ static void
 bad_turn(struct bad *b)
 {
 	pair_turn(&b->p);
-	raw_turn(&b->r);
+	raw_turn(&b->r, 0);
+	/* No other end than the server's. */
+	assert_true(!b->r.closed || b->r.end == NGTCP2_ERR_DRAINING);
 }
 
 #define BAD_UNTIL(b, expr)                                                \
@@ -52,7 +54,8 @@ bad_start(void (*change)(struct pair *p))
 	if (change != NULL)
 		change(&b->p);
 	pair_open(&b->p);
-	raw_open(&b->r, (struct sockaddr *)&b->p.addr, b->p.addrlen, b->p.hash);
+	raw_open(&b->r, (struct sockaddr *)&b->p.addr, b->p.addrlen, b->p.hash,
+	    0);
 	BAD_UNTIL(b, b->r.done);
 	return b;
 }
@@ -71,7 +74,7 @@ bad_end(struct bad *b)
 	ps = &b->p.server.streams[n];
 	PAIR_UNTIL(&b->p, b->p.server.nstreams == n + 1 && ps->fin);
 	assert_memory_equal(buf_data(&ps->in), "good", 4);
-	raw_free(&b->r);
+	raw_close(&b->r, 0);
 	pair_free(&b->p);
 	free(b);
 }
@@ -85,6 +88,21 @@ put_settings(uint8_t *p)
 	return h3_settings_put(p, &s);
 }
 
+static struct raw_stream *
+send_stream(struct bad *b, int uni, const void *p, size_t n, int fin)
+{
+	struct raw_stream *st = raw_stream(&b->r, uni, p, n, fin);
+
+	assert_non_null(st);
+	return st;
+}
+
+static void
+send_datagram(struct bad *b, const void *p, size_t n)
+{
+	assert_true(raw_datagram(&b->r, p, n));
+}
+
 /* A control stream as it should be. */
 static struct raw_stream *
 send_control(struct bad *b)
@@ -93,7 +111,7 @@ send_control(struct bad *b)
 	size_t n = h3_prefix_put(buf, H3_STREAM_CONTROL, 0);
 
 	n += put_settings(buf + n);
-	return raw_stream(&b->r, 1, buf, n, 0);
+	return send_stream(b, 1, buf, n, 0);
 }
 
 static struct raw_stream *
@@ -103,7 +121,7 @@ send_connect(struct bad *b, const char *path)
 	struct raw_stream *st;
 
 	assert_int_equal(h3_request_put(&req, "localhost", path, NULL, 0), 0);
-	st = raw_stream(&b->r, 0, buf_data(&req), buf_len(&req), 0);
+	st = send_stream(b, 0, buf_data(&req), buf_len(&req), 0);
 	buf_free(&req);
 	return st;
 }
@@ -162,7 +180,7 @@ test_frame_before_settings(void **state)
 	struct bad *b = bad_start(NULL);
 
 	(void)state;
-	raw_stream(&b->r, 1, goaway, sizeof(goaway), 0);
+	send_stream(b, 1, goaway, sizeof(goaway), 0);
 	expect_close(b, H3_MISSING_SETTINGS);
 	bad_end(b);
 }
@@ -198,12 +216,12 @@ test_two_qpack_streams(void **state)
 
 	(void)state;
 	send_control(b);
-	raw_stream(&b->r, 1, "\x02", 1, 0);
-	raw_stream(&b->r, 1, "\x03", 1, 0);
+	send_stream(b, 1, "\x02", 1, 0);
+	send_stream(b, 1, "\x03", 1, 0);
 	for (int i = 0; i < 5; i++)
 		bad_turn(b);
 	assert_false(b->r.closed);
-	raw_stream(&b->r, 1, "\x02", 1, 0);
+	send_stream(b, 1, "\x02", 1, 0);
 	expect_close(b, H3_STREAM_CREATION_ERROR);
 	bad_end(b);
 }
@@ -253,7 +271,7 @@ test_http2_settings(void **state)
 	struct bad *b = bad_start(NULL);
 
 	(void)state;
-	raw_stream(&b->r, 1, bytes, sizeof(bytes), 0);
+	send_stream(b, 1, bytes, sizeof(bytes), 0);
 	expect_close(b, H3_SETTINGS_ERROR);
 	bad_end(b);
 }
@@ -264,7 +282,7 @@ test_push_stream(void **state)
 	struct bad *b = bad_start(NULL);
 
 	(void)state;
-	raw_stream(&b->r, 1, "\x01\x00", 2, 0);
+	send_stream(b, 1, "\x01\x00", 2, 0);
 	expect_close(b, H3_STREAM_CREATION_ERROR);
 	bad_end(b);
 }
@@ -285,7 +303,7 @@ test_grease(void **state)
 	n += put_settings(buf + n);
 	n += h3_frame_put(buf + n, 0x1f * 5 + 0x21, 3);
 	memcpy(buf + n, "abc", 3);
-	raw_stream(&b->r, 1, buf, n + 3, 0);
+	send_stream(b, 1, buf, n + 3, 0);
 	st = send_connect(b, "/raw");
 	n = h3_frame_put(buf, 0x1f * 9 + 0x21, 4);
 	memcpy(buf + n, "wxyz", 4);
@@ -293,7 +311,7 @@ test_grease(void **state)
 	n += h3_frame_put(buf + n, H3_FRAME_DATA, 4);
 	memcpy(buf + n, "\x40\x6c\x01z", 4); /* a capsule of type 0x6c */
 	raw_write(st, buf, n + 4, 0);
-	uni = raw_stream(&b->r, 1, "\x40\x5fgrease", 8, 0);
+	uni = send_stream(b, 1, "\x40\x5fgrease", 8, 0);
 	BAD_UNTIL(b, status_of(st) == 200 && uni->stop != -1);
 	assert_int_equal(uni->stop, H3_STREAM_CREATION_ERROR);
 	BAD_UNTIL(b, stats(b)->unknown_ignored == before + 4);
@@ -311,7 +329,7 @@ test_data_before_headers(void **state)
 
 	(void)state;
 	send_control(b);
-	raw_stream(&b->r, 0, "\x00\x01x", 3, 0);
+	send_stream(b, 0, "\x00\x01x", 3, 0);
 	expect_close(b, H3_FRAME_UNEXPECTED);
 	bad_end(b);
 }
@@ -323,7 +341,7 @@ test_http2_frame(void **state)
 
 	(void)state;
 	send_control(b);
-	raw_stream(&b->r, 0, "\x06\x00", 2, 0);
+	send_stream(b, 0, "\x06\x00", 2, 0);
 	expect_close(b, H3_FRAME_UNEXPECTED);
 	bad_end(b);
 }
@@ -335,7 +353,7 @@ test_request_cut_short(void **state)
 
 	(void)state;
 	send_control(b);
-	raw_stream(&b->r, 0, "\x01\x20xx", 4, 1);
+	send_stream(b, 0, "\x01\x20xx", 4, 1);
 	expect_close(b, H3_FRAME_ERROR);
 	bad_end(b);
 }
@@ -348,7 +366,7 @@ test_request_empty(void **state)
 
 	(void)state;
 	send_control(b);
-	st = raw_stream(&b->r, 0, NULL, 0, 1);
+	st = send_stream(b, 0, NULL, 0, 1);
 	BAD_UNTIL(b, st->reset != -1);
 	assert_int_equal(st->reset, H3_REQUEST_INCOMPLETE);
 	assert_false(b->r.closed);
@@ -363,7 +381,7 @@ test_qpack_error(void **state)
 	(void)state;
 	send_control(b);
 	/* A reference to a dynamic table that is not there. */
-	raw_stream(&b->r, 0, "\x01\x03\x05\x00\x80", 5, 0);
+	send_stream(b, 0, "\x01\x03\x05\x00\x80", 5, 0);
 	expect_close(b, H3_QPACK_DECOMPRESSION_FAILED);
 	bad_end(b);
 }
@@ -403,7 +421,7 @@ send_headers(struct bad *b, const char *const *fields, size_t n, int fin)
 {
 	uint8_t buf[4200];
 
-	return raw_stream(&b->r, 0, buf, put_headers(buf, fields, n), fin);
+	return send_stream(b, 0, buf, put_headers(buf, fields, n), fin);
 }
 
 static void
@@ -517,7 +535,7 @@ test_half_requests(void **state)
 	BAD_UNTIL(b, ngtcp2_conn_get_streams_bidi_left(b->r.qc) > 50);
 	left = ngtcp2_conn_get_max_data_left(b->r.qc);
 	for (int i = 0; i < 50; i++)
-		st[i] = raw_stream(&b->r, 0, half, sizeof(half), 0);
+		st[i] = send_stream(b, 0, half, sizeof(half), 0);
 	BAD_UNTIL(b, ngtcp2_conn_get_max_data_left(b->r.qc) <=
 	    left - 50 * sizeof(half));
 	for (int i = 0; i < 10; i++)
@@ -542,7 +560,7 @@ test_refused(void **state)
 	st = send_connect(b, "/no");
 	BAD_UNTIL(b, status_of(st) == 403 && st->in_fin);
 	/* A stream for what was refused. */
-	uni = raw_stream(&b->r, 1, "\x40\x54\x00zz", 5, 0);
+	uni = send_stream(b, 1, "\x40\x54\x00zz", 5, 0);
 	BAD_UNTIL(b, uni->stop != -1);
 	assert_int_equal(uni->stop, H3_WT_SESSION_GONE);
 	assert_int_equal(b->p.server.nsessions, 1);
@@ -587,10 +605,10 @@ test_waiting(void **state)
 
 	(void)state;
 	send_control(b);
-	raw_datagram(&b->r, "\x00" "dg", 3);
-	uni[0] = raw_stream(&b->r, 1, "\x40\x54\x00" "early", 8, 1);
-	uni[1] = raw_stream(&b->r, 1, "\x40\x54\x00", 3, 0);
-	uni[2] = raw_stream(&b->r, 1, "\x40\x54\x00", 3, 0);
+	send_datagram(b, "\x00" "dg", 3);
+	uni[0] = send_stream(b, 1, "\x40\x54\x00" "early", 8, 1);
+	uni[1] = send_stream(b, 1, "\x40\x54\x00", 3, 0);
+	uni[2] = send_stream(b, 1, "\x40\x54\x00", 3, 0);
 	BAD_UNTIL(b, uni[2]->stop != -1);
 	assert_int_equal(uni[2]->stop, H3_WT_BUFFERED_STREAM_REJECTED);
 	assert_int_equal(stats(b)->buffered_rejected, 1);
@@ -605,7 +623,7 @@ test_waiting(void **state)
 	assert_memory_equal(buf_data(&b->p.server.sessions[1].datagrams), "dg",
 	    2);
 	/* Room again. */
-	uni[3] = raw_stream(&b->r, 1, "\x40\x54\x00!", 4, 1);
+	uni[3] = send_stream(b, 1, "\x40\x54\x00!", 4, 1);
 	BAD_UNTIL(b, (ps = pair_stream_find(&b->p.server, uni[3]->id)) &&
 	    ps->fin);
 	bad_end(b);
@@ -622,9 +640,9 @@ test_session_gone(void **state)
 	raw_write(st, NULL, 0, 1);
 	BAD_UNTIL(b, b->p.server.sessions[1].closed);
 	assert_int_equal(b->p.server.sessions[1].code, 0);
-	uni = raw_stream(&b->r, 1, "\x40\x54\x00zz", 5, 0);
-	bidi = raw_stream(&b->r, 0, "\x40\x41\x00zz", 5, 0);
-	raw_datagram(&b->r, "\x00zz", 3);
+	uni = send_stream(b, 1, "\x40\x54\x00zz", 5, 0);
+	bidi = send_stream(b, 0, "\x40\x41\x00zz", 5, 0);
+	send_datagram(b, "\x00zz", 3);
 	BAD_UNTIL(b, uni->stop != -1 && bidi->stop != -1 && bidi->reset != -1);
 	assert_int_equal(uni->stop, H3_WT_SESSION_GONE);
 	assert_int_equal(bidi->stop, H3_WT_SESSION_GONE);
@@ -652,7 +670,6 @@ test_reset_unopened(void **state)
 		ngtcp2_conn_shutdown_stream_write(b->r.qc, 0, id, 7);
 	}
 	assert_int_equal(ngtcp2_conn_get_streams_uni_left(b->r.qc), 0);
-	b->r.untracked = 1;
 	BAD_UNTIL(b, ngtcp2_conn_get_streams_uni_left(b->r.qc) >= left / 2);
 	assert_int_equal(stats(b)->streams_active, 0);
 	bad_end(b);
@@ -665,7 +682,7 @@ test_bad_session_id(void **state)
 
 	(void)state;
 	send_session(b);
-	raw_stream(&b->r, 1, "\x40\x54\x02zz", 5, 0);
+	send_stream(b, 1, "\x40\x54\x02zz", 5, 0);
 	expect_close(b, H3_ID_ERROR);
 	bad_end(b);
 }
@@ -677,7 +694,7 @@ test_empty_datagram(void **state)
 
 	(void)state;
 	send_session(b);
-	raw_datagram(&b->r, "", 0);
+	send_datagram(b, "", 0);
 	expect_close(b, H3_DATAGRAM_ERROR);
 	bad_end(b);
 }
@@ -692,7 +709,7 @@ test_byte_by_byte(void **state)
 
 	(void)state;
 	send_session(b);
-	st = raw_stream(&b->r, 1, bytes, 1, 0);
+	st = send_stream(b, 1, bytes, 1, 0);
 	for (size_t i = 1; i < sizeof(bytes) - 1; i++) {
 		bad_turn(b);
 		raw_write(st, bytes + i, 1, i == sizeof(bytes) - 2);
@@ -764,7 +781,7 @@ test_session_limits(void **state)
 	set.wt_initial_max_streams_bidi = 0;
 	n = h3_prefix_put(buf, H3_STREAM_CONTROL, 0);
 	n += h3_settings_put(buf + n, &set);
-	raw_stream(&b->r, 1, buf, n, 0);
+	send_stream(b, 1, buf, n, 0);
 	st = send_connect(b, "/limits");
 	BAD_UNTIL(b, status_of(st) == 200);
 	s = b->p.server.sessions[1].s;
@@ -887,11 +904,11 @@ random_peer(struct bad *b)
 		switch (random() % 5) {
 		case 0:
 		case 1:
-			st = raw_stream(&b->r, (int)(random() % 2), buf, n,
+			st = send_stream(b, (int)(random() % 2), buf, n,
 			    random() % 4 == 0);
 			break;
 		case 2:
-			raw_datagram(&b->r, buf, n);
+			send_datagram(b, buf, n);
 			break;
 		default:
 			if (st != NULL && !st->fin)

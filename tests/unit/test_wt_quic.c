@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "rawquic.h"
 #include "udp.h"
 #include "wt_pair.h"
 
@@ -504,6 +503,61 @@ test_random_packets(void **state)
 	pair_free(&s.p);
 }
 
+/* A Version Negotiation packet means nothing to a server, however long the
+ * ids in it are. */
+static void
+test_negotiation_to_server(void **state)
+{
+	struct stranger s;
+	uint8_t pkt[1200] = { 0xc0, 0, 0, 0, 0, 255 };
+	uint64_t before;
+
+	(void)state;
+	stranger_start(&s);
+	before = wt_stats(s.p.server.wt)->packets_invalid;
+	stranger_send(&s, pkt, sizeof(pkt));
+	pkt[5] = 8;
+	stranger_send(&s, pkt, sizeof(pkt));
+	PAIR_UNTIL(&s.p,
+	    wt_stats(s.p.server.wt)->packets_invalid == before + 2);
+	assert_int_equal(wt_stats(s.p.server.wt)->stateless_resets_sent, 0);
+	echo(&s.p, 1000);
+	udp_close(&s.u);
+	pair_free(&s.p);
+}
+
+/* First packets that cannot be read, again and again with one id: of their
+ * connection nothing is left to be found. */
+static void
+test_dropped_at_once(void **state)
+{
+	struct stranger s;
+	/* Version 1, ids, no token, a length: more than there is, or right. */
+	uint8_t pkt[1200] = { 0xc3, 0, 0, 0, 1, 8, 'i', 's', ' ', 'g', 'o',
+		'n', 'e', '!', 4, 's', 'c', 'i', 'd', 0, 0x7f, 0xff };
+	const struct wt_stats *stats;
+	uint64_t before;
+
+	(void)state;
+	stranger_start(&s);
+	stats = wt_stats(s.p.server.wt);
+	for (int i = 0; i < 6; i++) {
+		if (i == 3) {
+			pkt[20] = 0x40 | (sizeof(pkt) - 22) >> 8;
+			pkt[21] = (sizeof(pkt) - 22) & 0xff;
+		}
+		before = stats->packets_in;
+		for (int j = 0; j < 3; j++)
+			stranger_send(&s, pkt, sizeof(pkt));
+		PAIR_UNTIL(&s.p, stats->packets_in >= before + 3);
+		assert_int_equal(stats->connections_active, 1);
+	}
+	assert_true(stats->handshakes_failed >= 6);
+	echo(&s.p, 1000);
+	udp_close(&s.u);
+	pair_free(&s.p);
+}
+
 /* A connection that asks for nothing does not stay. */
 static void
 test_no_session(void **state)
@@ -550,6 +604,35 @@ test_pause_reading(void **state)
 	pair_free(&p);
 }
 
+/* Nothing more comes after a pause: what is due is due all the same. */
+static void
+test_pause_and_silence(void **state)
+{
+	struct pair p;
+	uint64_t begun;
+
+	(void)state;
+	pair_init(&p);
+	p.server_cfg.idle_timeout_ms = 400;
+	pair_open(&p);
+	wt_pause_reading(p.server.wt, 1);
+	wt_flush(p.server.wt);
+	wt_pause_reading(p.server.wt, 0);
+	/* The client is not heard of again. The server waits as it asks to. */
+	for (begun = pair_ms(); p.server.sessions[0].closed == 0;) {
+		struct pollfd fds[1];
+		int ms = wt_timeout_ms(p.server.wt);
+
+		assert_true(pair_ms() < begun + 10000);
+		assert_int_not_equal(ms, -1);
+		wt_pollfds(p.server.wt, fds, 1);
+		poll(fds, 1, ms);
+		wt_read(p.server.wt);
+		wt_flush(p.server.wt);
+	}
+	pair_free(&p);
+}
+
 int
 main(void)
 {
@@ -573,8 +656,11 @@ main(void)
 		cmocka_unit_test(test_stateless_reset),
 		cmocka_unit_test(test_version_negotiation),
 		cmocka_unit_test(test_random_packets),
+		cmocka_unit_test(test_negotiation_to_server),
+		cmocka_unit_test(test_dropped_at_once),
 		cmocka_unit_test(test_no_session),
 		cmocka_unit_test(test_pause_reading),
+		cmocka_unit_test(test_pause_and_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
