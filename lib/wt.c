@@ -329,7 +329,8 @@ wt_timeout_ms(const struct wt *wt)
 	uint64_t next = timerq_next(&wt->timers), now;
 	int ms = -1;
 
-	if (!TAILQ_EMPTY(&wt->dirty))
+	/* After a pause what came meanwhile, if anything did, is read first. */
+	if (!TAILQ_EMPTY(&wt->dirty) || (wt->late && !wt->paused))
 		return 0;
 	if (wt->late)
 		next = TIMERQ_NEVER;
