@@ -199,7 +199,6 @@ quic_conn_forget(struct wt_conn *c)
 static void
 quic_cids_remove(struct wt_conn *c)
 {
-	const ngtcp2_cid *first = ngtcp2_conn_get_client_initial_dcid(c->qc);
 	size_t n = ngtcp2_conn_get_scid(c->qc, NULL);
 	ngtcp2_cid *cids = calloc(n + 1, sizeof(*cids));
 
@@ -208,7 +207,8 @@ quic_cids_remove(struct wt_conn *c)
 	ngtcp2_conn_get_scid(c->qc, cids);
 	for (size_t i = 0; i < n; i++)
 		cidmap_del(&c->wt->cids, cids[i].data, cids[i].datalen, c);
-	cidmap_del(&c->wt->cids, first->data, first->datalen, c);
+	/* ngtcp2 knows this one only if it could read the first packet. */
+	cidmap_del(&c->wt->cids, c->first.data, c->first.datalen, c);
 	free(cids);
 }
 
@@ -225,6 +225,7 @@ quic_reap(struct wt *wt)
 		if (c->qc != NULL) {
 			if (wt->server)
 				quic_cids_remove(c);
+			wt->last_conn = NULL;
 			ngtcp2_conn_del(c->qc);
 		}
 		while ((so = SLIST_FIRST(&c->socks)) != NULL) {

@@ -168,7 +168,8 @@ server_conn_new(struct wt *wt, ngtcp2_path *path, const struct server_first *f)
 	}
 	ngtcp2_conn_set_tls_native_handle(c->qc, c->tls.session);
 	/* The client's first id too: its first flight may take two packets. */
-	cidmap_put(&wt->cids, f->hd.dcid.data, f->hd.dcid.datalen, c);
+	c->first = f->hd.dcid;
+	cidmap_put(&wt->cids, c->first.data, c->first.datalen, c);
 	cidmap_put(&wt->cids, scid.data, scid.datalen, c);
 	return c;
 }
@@ -236,7 +237,8 @@ quic_accept(struct wt *wt, ngtcp2_path *path, const ngtcp2_pkt_info *pi,
 
 	if (rc == NGTCP2_ERR_VERSION_NEGOTIATION)
 		server_send_version_negotiation(wt, path, &vc, n);
-	else if (rc != 0)
+	else if (rc != 0 || (vc.version == 0 && vc.scid != NULL))
+		/* Version Negotiation is for clients, its ids of any length. */
 		wt->stats.packets_invalid++;
 	else if (vc.version == 0)
 		server_send_reset(wt, path, &vc, n);

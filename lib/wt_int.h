@@ -85,6 +85,7 @@ struct wt_conn {
 	TAILQ_ENTRY(wt_conn) dirty_link;
 	struct timer timer;
 	struct wt_socks socks; /* client */
+	ngtcp2_cid first;      /* server: the id the client made up for us */
 	enum wt_conn_state state;
 	uint8_t is_dirty;
 	uint8_t handshaking;   /* counted in wt->handshaking */
