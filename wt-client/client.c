@@ -162,12 +162,18 @@ client_end(struct client *c)
 static void
 client_detach(struct client *c)
 {
-	for (int64_t k = 0; k < c->load->cfg->sessions; k++) {
+	struct load *l = c->load;
+
+	for (int64_t k = 0; k < l->cfg->sessions; k++) {
 		struct session *s = &c->sessions[k];
 
 		if (s->wt != NULL)
 			wt_session_set_data(s->wt, NULL);
 		s->wt = NULL;
+		if (s->state == SESSION_OPEN) {
+			l->total.sessions_open--;
+			l->total.sessions_cut++;
+		}
 		if (s->state != SESSION_CLOSED)
 			s->state = SESSION_FAILED;
 	}

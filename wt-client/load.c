@@ -191,6 +191,13 @@ on_session_closed(void *ctx, struct wt_session *ws, uint32_t code,
 		return;
 	s->wt = NULL;
 	wake_set(l, &s->wake, TIMERQ_NEVER);
+	if (l->over)
+		return;
+	if (s->state == SESSION_ASKED) {
+		/* conn_closed says why, or the deadline. */
+		s->state = SESSION_FAILED;
+		return;
+	}
 	if (s->state == SESSION_OPEN || s->state == SESSION_FINISHING)
 		l->total.sessions_open--;
 	if (s->state == SESSION_OPEN) {
@@ -205,9 +212,6 @@ on_session_closed(void *ctx, struct wt_session *ws, uint32_t code,
 	}
 	if (s->state != SESSION_FAILED)
 		s->state = SESSION_CLOSED;
-	if (s->client->state == CLIENT_CONNECTING &&
-	    s->state != SESSION_FAILED)
-		return; /* not answered: conn_closed tells why */
 	client_session_over(s->client);
 }
 
@@ -315,6 +319,8 @@ on_conn_closed(void *ctx, struct wt_conn *conn, const char *why)
 	if (c == NULL)
 		return; /* we let go of it before */
 	c->conn = NULL;
+	if (l->over)
+		return;
 	for (int64_t k = 0; k < l->cfg->sessions; k++)
 		lost += c->sessions[k].lost;
 	/* Sessions that were closed properly are over, whatever comes after. */
@@ -362,8 +368,9 @@ load_init(struct load *l, const struct load_config *cfg)
 	l->bound = (size_t)cfg->max_unacked;
 	if (l->bound > MEMORY_MAX / streams)
 		l->bound = MEMORY_MAX / streams;
-	if (l->bound < BOUND_MIN && cfg->max_unacked >= BOUND_MIN)
-		l->bound = BOUND_MIN;
+	if (l->bound < BOUND_MIN)
+		l->bound = cfg->max_unacked < BOUND_MIN ?
+		    (size_t)cfg->max_unacked : BOUND_MIN;
 	l->nclients = (size_t)cfg->clients;
 	l->nsessions = (size_t)(cfg->clients * cfg->sessions);
 	l->clients = calloc(l->nclients, sizeof(*l->clients));
@@ -467,8 +474,9 @@ load_run(struct load *l, int signal_fd, struct metrics *m)
 		wt_flush(l->wt);
 		flows_sent(l);
 		receive_flush(l);
-		if (l->over ||
-		    (l->ended == l->nclients && buf_len(&l->out) == 0))
+		if (l->ended == l->nclients && buf_len(&l->out) == 0)
+			l->over = 1;
+		if (l->over)
 			break;
 		metrics_ns = metrics_tick(m, l->now);
 		n = load_pollfds(l, signal_fd, fds, SLOT_WT + 1);

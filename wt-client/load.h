@@ -199,7 +199,8 @@ struct load {
 	struct flows sending; /* --split: wrote pieces that are not sent yet */
 	struct flow *reader; /* whose source is stdin, NULL */
 	int started, stopping;
-	int over;	     /* leave the loop now */
+	int over;	     /* leave the loop; what is called back then is
+			      * the closing of what is left */
 	int exit_code;	     /* why, when it was not the end of the work */
 	uint64_t now;	     /* CLOCK_MONOTONIC ns, of this turn */
 	uint64_t real;	     /* CLOCK_REALTIME ns, of this turn */

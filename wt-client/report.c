@@ -68,20 +68,20 @@ report_track_rows(struct report *r, struct metric *rows)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct track *t = &cfg->tracks[i];
-		char *q = r->labels[i];
+		char *label = r->labels[i], id[TRACK_ID_LEN + 1];
 
-		snprintf(q, sizeof(r->labels[i]), "track=\"%s\",index=\"%zu\"",
-		    t->bare ? "" : t->id, i);
+		snprintf(id, sizeof(id), "%s", t->id);
 		/* An id is any UTF-8; a label may not hold these. */
-		for (char *p = q + 7; *p != '\0' && *p != ','; p++)
-			if ((*p == '"' && p[1] != ',') || *p == '\\' ||
-			    *p == '\n')
+		for (char *p = id; *p != '\0'; p++)
+			if (*p == '"' || *p == '\\' || *p == '\n')
 				*p = '_';
+		snprintf(label, sizeof(r->labels[i]),
+		    "track=\"%s\",index=\"%zu\"", id, i);
 		rows[i] = counter("track_packets_total", &t->packets,
 		    "track packets given to QUIC");
 		rows[n + i] = counter("track_bytes_total", &t->bytes,
 		    "their bytes, headers included");
-		rows[i].labels = rows[n + i].labels = q;
+		rows[i].labels = rows[n + i].labels = label;
 	}
 	return n * TRACK_ROWS;
 }

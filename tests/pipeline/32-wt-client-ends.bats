@@ -113,6 +113,16 @@ signal.pause()' "$PORT" >up 3>&- &
 	[ "$(metric got.prom packet_errors_total)" -eq 0 ]
 }
 
+@test "SIGTERM before there is a connection: status 0" {
+	make_cert
+	PORT=$(free_port) URL=https://127.0.0.1:$PORT/wt
+	client_start --idle --retry-connect yes --metrics client.prom
+	until_true 5 metric_is client.prom connect_retries_total "" -gt 1
+	kill -TERM "$CLIENT"
+	ended 0
+	[ ! -s client.err ]
+}
+
 @test "the server is killed and another one takes its place" {
 	accept_start
 	client_start --track c:x:synthetic:1000@100 --metrics client.prom
