@@ -280,6 +280,9 @@ udp_send_each(struct udp *u, const struct udp_batch *b, size_t *done)
 		err = udp_send_once(u, &one);
 		if (err == EAGAIN || err == ENOBUFS || err == ECONNREFUSED)
 			return err;
+		/* It was not the address, which a stranger may choose. */
+		if (err == 0)
+			u->gso = 0;
 	}
 	return 0;
 }
@@ -296,7 +299,6 @@ udp_send_batch(struct udp *u, const struct udp_batch *b, size_t *done)
 		if ((err != EIO && err != EINVAL) || b->len <= b->segment)
 			return err;
 		log_debug("no UDP_SEGMENT here: %s", strerror(err));
-		u->gso = 0;
 	}
 	return udp_send_each(u, b, done);
 }

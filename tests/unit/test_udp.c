@@ -142,6 +142,32 @@ test_no_segmentation(void **state)
 	udp_close(&server);
 }
 
+/* Where nothing can be sent to, batches are not what is wrong. */
+static void
+test_bad_address(void **state)
+{
+	struct udp server, client;
+	struct udp_batch b = { 0 }, in = { 0 };
+	uint8_t data[2500] = { 0 };
+
+	(void)state;
+	open_pair("0.0.0.0", &server, &client);
+	b.data = data;
+	b.len = b.segment = 10;
+	b.local = client.local;
+	assert_int_equal(udp_send(&client, &b), 0);
+	receive(&server, &in);
+	server.gso = 1;
+	in.data = data;
+	in.len = sizeof(data);
+	in.segment = 1000;
+	in.remote.u.in.sin_port = 0;
+	assert_int_equal(udp_send(&server, &in), 0);
+	assert_int_equal(server.gso, 1);
+	udp_close(&client);
+	udp_close(&server);
+}
+
 /* A full socket keeps what it was given last, and sends it when it can. */
 static void
 test_stuck(void **state)
@@ -233,6 +259,7 @@ main(void)
 		cmocka_unit_test(test_ipv4),
 		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_no_segmentation),
+		cmocka_unit_test(test_bad_address),
 		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_nobody),
 		cmocka_unit_test(test_names),
