@@ -30,6 +30,7 @@ struct tls {
 	uint8_t sha256[TLS_SHA256_LEN];
 	uint8_t secret[TLS_SHA256_LEN]; /* server: hash of the private key */
 	int keylog_fd;			/* -1: none */
+	int keylog_failed;		/* and it was said */
 };
 
 /* GnuTLS's hook has no context but the session, whose pointer leads here. */
@@ -45,7 +46,7 @@ static int
 tls_keylog(gnutls_session_t session, const char *label,
     const gnutls_datum_t *secret)
 {
-	int fd = tls_conn_of(session)->tls->keylog_fd;
+	struct tls *tls = tls_conn_of(session)->tls;
 	gnutls_datum_t client, server;
 	char line[512];
 	size_t len;
@@ -60,8 +61,12 @@ tls_keylog(gnutls_session_t session, const char *label,
 	for (unsigned i = 0; i < secret->size; i++)
 		len += (size_t)sprintf(line + len, "%02x", secret->data[i]);
 	line[len++] = '\n';
-	if (write(fd, line, len) != (ssize_t)len)
+	if (write(tls->keylog_fd, line, len) == (ssize_t)len)
+		return 0;
+	/* Every handshake brings a few of them. */
+	if (!tls->keylog_failed)
 		log_warn("key log");
+	tls->keylog_failed = 1;
 	return 0;
 }
 

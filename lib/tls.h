@@ -18,7 +18,7 @@ struct tls; /* what all connections share */
 struct tls_conn {
 	ngtcp2_crypto_conn_ref ref; /* set by the caller; first, as GnuTLS
 				     * gives only this pointer back */
-	const struct tls *tls;
+	struct tls *tls;
 	gnutls_session_t session; /* NULL: none, or not any more */
 	char *host;		  /* client: the name asked for */
 	char why[128];		  /* why the peer's certificate is refused;
