@@ -92,6 +92,8 @@ client_rebind(struct wt_conn *c, struct wt_sock *old, struct wt_sock *so)
 {
 	so->as = old->as;
 	old->via = so;
+	if (old->udp.stuck.data != NULL)
+		c->wt->nstuck--;
 	udp_close(&old->udp);
 	quic_conn_dirty(c);
 	return 0;
