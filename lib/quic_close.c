@@ -17,6 +17,17 @@ quic_conn_set_why(struct wt_conn *c, const char *why)
 		fatal(EX_OSERR, "strdup");
 }
 
+/* How long a connection without more to say is kept: RFC 9000 section 10.2
+ * asks for three times the probe timeout, which the peer can stretch at will
+ * (max_ack_delay, late acknowledgements). */
+uint64_t
+quic_conn_patience(struct wt_conn *c)
+{
+	uint64_t ns = 3 * ngtcp2_conn_get_pto(c->qc);
+
+	return ns < WT_PATIENCE_MAX_NS ? ns : WT_PATIENCE_MAX_NS;
+}
+
 /* Leaves CONN_OPEN for state: the program hears of it, nothing more is sent. */
 static void
 quic_conn_end(struct wt_conn *c, enum wt_conn_state state, const char *why)
@@ -27,7 +38,7 @@ quic_conn_end(struct wt_conn *c, enum wt_conn_state state, const char *why)
 		return;
 	quic_conn_set_why(c, why);
 	c->state = state;
-	c->close_at = wt->now + 3 * ngtcp2_conn_get_pto(c->qc);
+	c->close_at = wt->now + quic_conn_patience(c);
 	wt->stats.connections_active--;
 	if (!c->established)
 		wt->stats.handshakes_failed++;

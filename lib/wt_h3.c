@@ -442,7 +442,7 @@ h3_conn_settle(struct wt_conn *c)
 void
 h3_conn_close_asked(struct wt_conn *c)
 {
-	uint64_t patience = 3 * ngtcp2_conn_get_pto(c->qc);
+	uint64_t patience = quic_conn_patience(c);
 
 	if (TAILQ_EMPTY(&c->sendq))
 		quic_conn_close(c, H3_NO_ERROR, "closed");

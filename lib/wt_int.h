@@ -42,6 +42,7 @@
 					* open session is closed after this */
 #define WT_WAIT_NS (5 * WT_NS_PER_S) /* streams and datagrams wait this long
 				      * for their session */
+#define WT_PATIENCE_MAX_NS (5 * WT_NS_PER_S) /* see quic_conn_patience() */
 #define WT_UNHEARD_MAX 1000 /* streams of a connection that ngtcp2 forgets to
 			     * close, see h3_reset_unheard() */
 #define WT_STUCK_NS (5 * WT_NS_PER_MS) /* a full socket is tried again, when
@@ -147,6 +148,7 @@ struct wt_session {
 	enum wt_session_state state;
 	uint8_t was_open; /* session_open was called, or request accepted */
 	uint8_t silent;	  /* the program never heard of it */
+	uint8_t drain_sent;
 	void *data;
 	struct capsule_in *capsules; /* from the first byte on */
 	struct buf request; /* client: HEADERS to send; server: field section
@@ -289,6 +291,7 @@ void quic_conn_set_why(struct wt_conn *c, const char *why);
 void quic_conn_failed(struct wt_conn *c, int liberr);
 void quic_conn_close(struct wt_conn *c, uint64_t h3_error, const char *why);
 void quic_conn_drop(struct wt_conn *c, const char *why);
+uint64_t quic_conn_patience(struct wt_conn *c); /* ns */
 void quic_conn_forget(struct wt_conn *c); /* unlinks it, for quic_reap() */
 void quic_reap(struct wt *wt);
 

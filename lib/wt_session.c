@@ -245,7 +245,7 @@ wt_request(struct wt_stream *st, struct wt_session *s, const uint8_t *p,
 		status = wt_is_read(f.method) ? 404 : 405;
 	else if (rc == H3_FIELD_OK && f.kind == H3_REQUEST_CONNECT)
 		status = 501; /* RFC 9220 section 3 */
-	else if (rc == H3_FIELD_OK && c->goaway_sent)
+	else if (rc == H3_FIELD_OK && (c->goaway_sent || c->close_asked))
 		bad = H3_REQUEST_REJECTED;
 	else if (rc == H3_FIELD_OK &&
 	    c->nsessions >= cfg->max_sessions_per_connection + (s != NULL))
@@ -587,6 +587,9 @@ wt_session_drain(struct wt_session *s)
 {
 	uint8_t buf[CAPSULE_DRAIN_LEN_MAX];
 
-	if (s->state == SESSION_OPEN)
-		wt_session_capsule(s, buf, capsule_drain_put(buf));
+	/* Once says it all, and a peer that reads nothing gathers no more. */
+	if (s->state != SESSION_OPEN || s->drain_sent)
+		return;
+	s->drain_sent = 1;
+	wt_session_capsule(s, buf, capsule_drain_put(buf));
 }
