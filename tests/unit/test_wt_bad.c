@@ -26,16 +26,7 @@ bad_turn(struct bad *b)
 	assert_true(!b->r.closed || b->r.end == NGTCP2_ERR_DRAINING);
 }
 
-#define BAD_UNTIL(b, expr)                                                \
-	do {                                                              \
-		uint64_t until_ = pair_ms() + PAIR_DEADLINE_MS;           \
-		while (!(expr)) {                                         \
-			if (pair_ms() > until_)                           \
-				fail_msg("%s:%d: never: %s", __FILE__,    \
-				    __LINE__, #expr);                     \
-			bad_turn(b);                                      \
-		}                                                         \
-	} while (0)
+#define BAD_UNTIL(b, expr) PAIR_TURN_UNTIL(bad_turn(b), expr, #expr)
 
 static const struct wt_stats *
 stats(const struct bad *b)

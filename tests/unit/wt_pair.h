@@ -86,14 +86,17 @@ uint64_t pair_ms(void);
 
 /* Turns the loops until the expression is true; fails the test when that
  * takes too long. */
-#define PAIR_UNTIL(p, expr)                                               \
+#define PAIR_UNTIL(p, expr) PAIR_TURN_UNTIL(pair_turn(p), expr, #expr)
+
+/* The same for another turn; text is the expression as it was written. */
+#define PAIR_TURN_UNTIL(turn, expr, text)                                 \
 	do {                                                              \
 		uint64_t until_ = pair_ms() + PAIR_DEADLINE_MS;           \
 		while (!(expr)) {                                         \
 			if (pair_ms() > until_)                           \
 				fail_msg("%s:%d: never: %s", __FILE__,    \
-				    __LINE__, #expr);                     \
-			pair_turn(p);                                     \
+				    __LINE__, text);                      \
+			turn;                                             \
 		}                                                         \
 	} while (0)
 
