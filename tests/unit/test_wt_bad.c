@@ -564,6 +564,26 @@ one_session(struct pair *p)
 	p->server_cfg.max_sessions_per_connection = 1;
 }
 
+/* A connection that is being closed opens no sessions any more. */
+static void
+test_connect_while_closing(void **state)
+{
+	struct bad *b = bad_start(NULL);
+	uint64_t before;
+
+	(void)state;
+	send_session(b);
+	before = stats(b)->sessions_total;
+	send_connect(b, "/late");
+	raw_turn(&b->r, 0);
+	wt_conn_close(wt_session_conn(b->p.server.sessions[1].s));
+	BAD_UNTIL(b, b->r.closed);
+	assert_int_equal(b->r.close_code, H3_NO_ERROR);
+	assert_int_equal(stats(b)->sessions_total, before);
+	assert_int_equal(b->p.server.nsessions, 2);
+	bad_end(b);
+}
+
 static void
 test_too_many_sessions(void **state)
 {
@@ -960,6 +980,7 @@ main(void)
 		cmocka_unit_test(test_connect_before_settings),
 		cmocka_unit_test(test_half_requests),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_connect_while_closing),
 		cmocka_unit_test(test_too_many_sessions),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_session_gone),
