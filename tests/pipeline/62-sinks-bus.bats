@@ -146,7 +146,8 @@ nothing_lost() {
 	"$TESTBIN/mkrecords" --demuxed --packets 5000 --payload 960 \
 		--tracks 4 --streams 4 --type audio >in.rec
 	start route "$BIN/route" --config route.yaml <in.rec
-	until_true 20 metric_is m bus_pending_messages '' -eq 200
+	# route keeps back a last few credits rather than cut a batch for them.
+	until_true 20 metric_is m bus_pending_messages '' -ge 150
 	stop sink-audio KILL || true
 	rm m
 	sink audio
