@@ -79,9 +79,10 @@ stop() {
 	wait "$p"
 }
 
-# metric FILE NAME [LABELS]: the value of one row, 0 when there is none;
+# metric FILE NAME [LABELS]: the value of one row, 0 when there is none (yet);
 # LABELS as written there, e.g. 'reason="too_long"'.
 metric() {
+	[ -f "$1" ] || { echo 0; return; }
 	awk -v n="sluice_$2{" -v l="${3:-}" 'index($0, n) == 1 &&
 		(l == "" || index($0, l)) { v += $NF } END { print v + 0 }' "$1"
 }
