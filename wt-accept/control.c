@@ -11,6 +11,10 @@
 #include "stage.h"
 #include "track.h"
 
+/* A connection that cannot be accepted stays ready: it is left alone for this
+ * long. */
+#define CONTROL_RETRY_NS UINT64_C(100000000)
+
 struct control_conn {
 	int fd;
 	struct buf in, out;
@@ -332,8 +336,11 @@ conn_events(const struct control_conn *cc)
 void
 control_pollfds(struct control *c, struct pollfd *fds)
 {
+	if (c->accept_at != 0 && stage_monotonic() >= c->accept_at)
+		c->accept_at = 0;
 	fds[0] = (struct pollfd){
-		.fd = c->nconns < CONTROL_MAX ? c->listen_fd : -1,
+		.fd = c->nconns < CONTROL_MAX && c->accept_at == 0 ?
+		    c->listen_fd : -1,
 		.events = POLLIN };
 	for (size_t i = 0; i < CONTROL_MAX; i++) {
 		fds[1 + i] = (struct pollfd){ .fd = -1 };
@@ -346,11 +353,36 @@ control_pollfds(struct control *c, struct pollfd *fds)
 	}
 }
 
+int
+control_timeout_ms(const struct control *c)
+{
+	uint64_t now = stage_monotonic();
+
+	if (c->accept_at == 0)
+		return -1;
+	return stage_poll_ms(c->accept_at > now ? c->accept_at - now : 0);
+}
+
+static void
+control_accept(struct control *c)
+{
+	int fd = sock_accept(c->listen_fd);
+
+	if (fd != -1) {
+		control_add(c, fd);
+		return;
+	}
+	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+		return;
+	c->accept_at = stage_monotonic() + CONTROL_RETRY_NS;
+	if (log_limit(&c->lines, stage_monotonic()))
+		log_warn("control socket: accept");
+}
+
 void
 control_run(struct control *c, const struct pollfd *fds)
 {
 	size_t kept = 0;
-	int fd;
 
 	for (size_t i = 0; i < c->nconns; i++) {
 		if (conn_run(c, c->conns[i], fds[1 + i].revents) == -1)
@@ -359,13 +391,8 @@ control_run(struct control *c, const struct pollfd *fds)
 			c->conns[kept++] = c->conns[i];
 	}
 	c->nconns = kept;
-	if (!(fds[0].revents & POLLIN))
-		return;
-	fd = sock_accept(c->listen_fd);
-	if (fd != -1)
-		control_add(c, fd);
-	else if (errno != EAGAIN && log_limit(&c->lines, stage_monotonic()))
-		log_warn("control socket: accept");
+	if (fds[0].revents & POLLIN)
+		control_accept(c);
 }
 
 void

@@ -23,6 +23,8 @@ struct control {
 	struct sessions *sessions;
 	size_t max_send_buffer; /* bytes unacknowledged on one stream */
 	int listen_fd;		/* -1: no control socket */
+	uint64_t accept_at;	/* ns: no accept before, the last one found no
+				 * descriptor or memory; 0: at once */
 	struct control_conn *conns[CONTROL_MAX];
 	uint64_t nconns;
 	/* Counters. */
@@ -34,6 +36,10 @@ struct control {
 
 /* Descriptors to be polled: exactly CONTROL_POLLFDS entries. */
 void control_pollfds(struct control *c, struct pollfd *fds);
+
+/* When to call again though poll() finds nothing; -1: never. After
+ * control_pollfds(). */
+int control_timeout_ms(const struct control *c);
 
 /* Serves what poll() found, and who was held up by a full stream. To be
  * called every turn. */

@@ -281,6 +281,7 @@ loop(struct server *srv, struct control *ctl, struct metrics *m, int sigfd,
 		nwt = wt_pollfds(srv->wt, &fds[SLOT_WT], WT_POLLFDS);
 		timeout = sooner(wt_timeout_ms(srv->wt),
 		    stage_poll_ms(metrics_tick(m, now)));
+		timeout = sooner(timeout, control_timeout_ms(ctl));
 		if (end != UINT64_MAX)
 			timeout = sooner(timeout, stage_poll_ms(end - now));
 		if (poll(fds, SLOT_WT + nwt, timeout) == -1 && errno != EINTR)

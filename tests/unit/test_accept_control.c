@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -570,6 +572,49 @@ connections_are_limited(void **state)
 	assert_int_equal(fds[0].fd, -1);
 }
 
+/* Without a descriptor left, who waits to be accepted does not keep the loop
+ * turning; with one again he is. */
+static void
+no_descriptor_left(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(sa_family_t); /* any abstract name */
+	struct pollfd fds[CONTROL_POLLFDS];
+	struct rlimit old, few;
+	int fd, next;
+
+	f->control.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(f->control.listen_fd, (struct sockaddr *)&un,
+	    len), 0);
+	assert_int_equal(listen(f->control.listen_fd, 5), 0);
+	len = sizeof(un);
+	getsockname(f->control.listen_fd, (struct sockaddr *)&un, &len);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, len), 0);
+	next = dup(0);
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	control_pollfds(&f->control, fds);
+	fds[0].revents = POLLIN;
+	control_run(&f->control, fds);
+	control_pollfds(&f->control, fds);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(fds[0].fd, -1);
+	assert_int_equal(f->control.nconns, 1);
+	assert_in_range(control_timeout_ms(&f->control), 1, 1000);
+	while (f->control.nconns == 1) {
+		control_pollfds(&f->control, fds);
+		poll(fds, CONTROL_POLLFDS, control_timeout_ms(&f->control));
+		control_run(&f->control, fds);
+	}
+	assert_int_equal(control_timeout_ms(&f->control), -1);
+	close(fd);
+}
+
 static void
 take(struct fixture *f, uint8_t type, uint64_t stream, size_t payload)
 {
@@ -622,6 +667,7 @@ main(void)
 		TEST(a_full_stream_holds_its_writer_only),
 		TEST(answers_not_taken_hold_their_connection),
 		TEST(connections_are_limited),
+		TEST(no_descriptor_left),
 		TEST(windows_open_for_what_was_taken),
 	};
 
