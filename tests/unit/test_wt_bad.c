@@ -686,6 +686,47 @@ test_reset_unopened(void **state)
 	bad_end(b);
 }
 
+/* Sends much on a stream and resets it when all of it is out; or, for a
+ * session's, lets the server stop it. */
+static void
+spend(struct bad *b, const char *prefix, size_t n, int stop)
+{
+	static const uint8_t bytes[100000];
+	struct raw_stream *st = raw_stream(&b->r, 1, prefix, n, 0);
+	struct pair_stream *ps;
+
+	raw_write(st, bytes, sizeof(bytes), 0);
+	if (stop) {
+		BAD_UNTIL(b, (ps = pair_stream_find(&b->p.server, st->id)) &&
+		    ps->st != NULL);
+		wt_stream_stop(ps->st, 1);
+		BAD_UNTIL(b, st->stop != -1);
+		return;
+	}
+	BAD_UNTIL(b, st->tx.unsent == 0 || st->stop != -1);
+	ngtcp2_conn_shutdown_stream_write(b->r.qc, 0, st->id, 7);
+	for (int i = 0; i < 3; i++)
+		bad_turn(b);
+}
+
+/* However a stream ends, the connection gets back the window it took. */
+static void
+test_windows_come_back(void **state)
+{
+	struct bad *b = bad_start(NULL);
+
+	(void)state;
+	send_session(b);
+	for (int i = 0; i < 19; i++) {
+		spend(b, "\x40\x5f", 2, 0);	      /* unknown */
+		spend(b, "\x40\x54\x00", 3, 1);     /* stopped */
+		spend(b, "\x40\x54\x40\x40", 4, 0); /* waits for a session */
+	}
+	assert_true(ngtcp2_conn_get_max_data_left(b->r.qc) > 400000);
+	assert_false(b->r.closed);
+	bad_end(b);
+}
+
 static void
 test_bad_session_id(void **state)
 {
@@ -985,6 +1026,7 @@ main(void)
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_session_gone),
 		cmocka_unit_test(test_reset_unopened),
+		cmocka_unit_test(test_windows_come_back),
 		cmocka_unit_test(test_bad_session_id),
 		cmocka_unit_test(test_empty_datagram),
 		cmocka_unit_test(test_byte_by_byte),
