@@ -10,6 +10,7 @@ declare -A PID=()    # name to process id, until it is collected
 declare -A BEGUN=()  # name to starts again within the present minute
 declare -A MINUTE=() # name to when that minute began
 STARTS_MAX=5	     # of BEGUN; then it is given up
+STOP=		     # set by a signal: the exit status wanted
 
 say() { echo "run: $*" >&2; }
 note() { echo "run: $*" >>"$RUN/log"; } # shown with what the programs say
@@ -34,12 +35,13 @@ NEVER=$PIPE_R
 
 pause() { read -r -t "$1" -u "$NEVER" || true; }
 
-# until_true SECONDS COMMAND...: polls a condition with a deadline.
+# until_true SECONDS COMMAND...: polls a condition with a deadline, or until
+# a signal came.
 until_true() {
 	local end=$((SECONDS + $1 + 1)) # SECONDS counts whole seconds
 	shift
 	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
+		[ "$SECONDS" -lt "$end" ] && [ -z "$STOP" ] || return 1
 		pause 0.02
 	done
 }
