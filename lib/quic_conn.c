@@ -228,12 +228,6 @@ on_cid_new(ngtcp2_conn *qc, ngtcp2_cid *cid, uint8_t *token, size_t len,
 	struct wt_conn *c = user;
 
 	(void)qc, (void)len;
-	/* A retired id is kept for a while, and each is replaced at once: a
-	 * peer that does nothing but retire them makes them pile up. */
-	if (c->ncids == WT_CIDS_MAX)
-		return on_rc(h3_fail(c, H3_EXCESSIVE_LOAD,
-		    "too many connection ids retired"));
-	c->ncids++;
 	do
 		quic_cid_new(cid);
 	while (cidmap_get(&c->wt->cids, cid->data, cid->datalen) != NULL);
@@ -252,8 +246,6 @@ on_cid_old(ngtcp2_conn *qc, const ngtcp2_cid *cid, void *user)
 	struct wt_conn *c = user;
 
 	(void)qc;
-	if (c->ncids > 0)
-		c->ncids--;
 	cidmap_del(&c->wt->cids, cid->data, cid->datalen, c);
 	c->wt->last_conn = NULL;
 	return 0;

@@ -37,7 +37,6 @@
 #define WT_NS_PER_S UINT64_C(1000000000)
 
 #define WT_CID_LEN 8		/* bytes of the ids we choose */
-#define WT_CIDS_MAX 64		/* of them that a connection may have */
 #define WT_CLOSE_MAX 256	/* bytes kept of a CONNECTION_CLOSE packet */
 #define WT_LINGER_NS (2 * WT_NS_PER_S) /* a server's connection without an
 					* open session is closed after this */
@@ -88,7 +87,6 @@ struct wt_conn {
 	struct timer timer;
 	struct wt_socks socks; /* client */
 	ngtcp2_cid first;      /* server: the id the client made up for us */
-	unsigned ncids;	       /* ids we gave the peer, retired ones too */
 	enum wt_conn_state state;
 	uint8_t is_dirty;
 	uint8_t handshaking;   /* counted in wt->handshaking */
