@@ -99,12 +99,14 @@ rss_kib() { # NAME
 	awk '/^VmRSS/ { print $2 }' "/proc/${BENCH_PID[$1]}/status"
 }
 
-# The middle one of the numbers on stdin; of each column of "NAME NUMBER"
-# lines with median_by.
+# The middle one of the numbers on stdin.
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 # median_of KEY FILE: of the lines "KEY NUMBER".
 median_of() { awk -v k="$1" '$1 == k { print $2 }' "$2" | median; }
+
+# most_of KEY FILE: the highest of them.
+most_of() { awk -v k="$1" '$1 == k && $2 > n { n = $2 } END { print n + 0 }' "$2"; }
 
 # json FILE KEY...: a number out of a summary of wt-client.
 json() {
