@@ -125,6 +125,22 @@ wt_session_report_ended(struct wt_session *s)
 	wt_session_free(s);
 }
 
+/* The peer lets the session have more (draft section "Flow Control"). */
+static void
+wt_session_limit(struct wt_session *s, uint64_t type, uint64_t limit)
+{
+	struct wt_stream *st;
+	uint64_t *max = type == CAPSULE_WT_MAX_DATA ? &s->max_data :
+	    &s->max_streams[type == CAPSULE_WT_MAX_STREAMS_UNI];
+
+	if (limit <= *max)
+		return;
+	*max = limit;
+	if (type == CAPSULE_WT_MAX_DATA)
+		TAILQ_FOREACH(st, &s->streams, link)
+			wt_stream_unblock(st);
+}
+
 static void
 wt_session_opened(struct wt_session *s)
 {
@@ -135,8 +151,11 @@ wt_session_opened(struct wt_session *s)
 	s->c->known = 1;
 	s->c->nopen++;
 	s->c->linger_at = TIMERQ_NEVER;
-	s->max_data = s->c->peer_max_data;
-	memcpy(s->max_streams, s->c->peer_max_streams, sizeof(s->max_streams));
+	wt_session_limit(s, CAPSULE_WT_MAX_DATA, s->c->peer_max_data);
+	wt_session_limit(s, CAPSULE_WT_MAX_STREAMS_BIDI,
+	    s->c->peer_max_streams[0]);
+	wt_session_limit(s, CAPSULE_WT_MAX_STREAMS_UNI,
+	    s->c->peer_max_streams[1]);
 	wt->stats.sessions_total++;
 	wt->stats.sessions_active++;
 	h3_frames_connected(s->st->u.frames);
@@ -398,22 +417,6 @@ wt_response(struct wt_stream *st, const uint8_t *p, size_t n)
 }
 
 /* ---------------------------------------------------- a request stream */
-
-/* The peer lets the session have more (draft section "Flow Control"). */
-static void
-wt_session_limit(struct wt_session *s, uint64_t type, uint64_t limit)
-{
-	struct wt_stream *st;
-	uint64_t *max = type == CAPSULE_WT_MAX_DATA ? &s->max_data :
-	    &s->max_streams[type == CAPSULE_WT_MAX_STREAMS_UNI];
-
-	if (limit <= *max)
-		return;
-	*max = limit;
-	if (type == CAPSULE_WT_MAX_DATA)
-		TAILQ_FOREACH(st, &s->streams, link)
-			wt_stream_unblock(st);
-}
 
 static void
 wt_capsules(struct wt_stream *st, const uint8_t *p, size_t n)

@@ -864,6 +864,33 @@ test_session_limits(void **state)
 	bad_end(b);
 }
 
+/* A limit raised before SETTINGS set where it begins. */
+static void
+test_early_limit(void **state)
+{
+	struct bad *b = bad_start(NULL);
+	struct h3_settings set;
+	struct raw_stream *st = send_connect(b, "/limits");
+	uint8_t buf[512];
+	size_t n;
+
+	(void)state;
+	send_capsule(st, buf, put_limit(buf, CAPSULE_WT_MAX_STREAMS_UNI, 4));
+	BAD_UNTIL(b, st->tx.unacked == 0);
+	h3_settings_ours(&set, 1, 16384);
+	set.wt_initial_max_streams_uni = 1;
+	set.wt_initial_max_streams_bidi = 2;
+	n = h3_prefix_put(buf, H3_STREAM_CONTROL, 0);
+	n += h3_settings_put(buf + n, &set);
+	raw_stream(&b->r, 1, buf, n, 0);
+	BAD_UNTIL(b, status_of(st) == 200);
+	assert_int_equal(wt_session_streams_left(b->p.server.sessions[1].s, 1),
+	    4);
+	assert_int_equal(wt_session_streams_left(b->p.server.sessions[1].s, 0),
+	    2);
+	bad_end(b);
+}
+
 static void
 test_bad_capsule(void **state)
 {
@@ -1032,6 +1059,7 @@ main(void)
 		cmocka_unit_test(test_byte_by_byte),
 		cmocka_unit_test(test_close_capsule),
 		cmocka_unit_test(test_session_limits),
+		cmocka_unit_test(test_early_limit),
 		cmocka_unit_test(test_bad_capsule),
 		cmocka_unit_test(test_connect_reset),
 		cmocka_unit_test(test_headers_twice),
