@@ -38,7 +38,7 @@ export function scaled(value, unit) {
 	let i = 0;
 	for (; value >= 999.5 && i < UNITS.length - 1; i++)
 		value /= 1000;
-	const digits = i === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+	const digits = i === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
 	return `${value.toFixed(digits)} ${UNITS[i]}${unit}`;
 }
 
