@@ -295,10 +295,10 @@ test_keep_alive(void **state)
 
 	(void)state;
 	pair_init(&p);
-	p.server_cfg.idle_timeout_ms = 300;
-	p.client_cfg.keep_alive_ms = 100;
+	p.server_cfg.idle_timeout_ms = 1500;
+	p.client_cfg.keep_alive_ms = 200;
 	pair_open(&p);
-	for (until = pair_ms() + 1200; pair_ms() < until;)
+	for (until = pair_ms() + 3500; pair_ms() < until;)
 		pair_turn(&p);
 	assert_false(p.client.conn_closed);
 	assert_int_equal(p.server.sessions[0].closed, 0);
@@ -587,15 +587,15 @@ test_pause_reading(void **state)
 
 	(void)state;
 	pair_init(&p);
-	p.server_cfg.idle_timeout_ms = 1200;
+	p.server_cfg.idle_timeout_ms = 3000;
 	pair_open(&p);
 	/* The client's patience begins with what it sends. */
-	for (begun = pair_ms(); pair_ms() < begun + 800;)
+	for (begun = pair_ms(); pair_ms() < begun + 2000;)
 		pair_turn(&p);
 	wt_pause_reading(p.server.wt, 1);
 	up = pair_stream_open(&p.client, p.client.sessions[0].s, 1);
 	wt_stream_write(up->st, "x", 1, 1);
-	while (pair_ms() < begun + 1600)
+	while (pair_ms() < begun + 4000)
 		pair_turn(&p);
 	assert_null(pair_stream_find(&p.server, up->id));
 	assert_int_equal(wt_timeout_ms(p.server.wt), -1);
