@@ -69,7 +69,7 @@ tap_LIBS := $(JSON)
 PROGRAMS += demux
 demux_SRCS := demux/main.c demux/report.c demux/demux.c demux/hold.c
 
-PROGRAMS += sink-video sink-audio sink-chat
+PROGRAMS += sink-video sink-audio sink-chat sink-file
 sink-video_SRCS := sink-video/main.c sink-video/jpeg.c sink-video/vp8.c \
 	sink-video/chunk.c sink-video/ivf.c
 sink-video_LIBS = $(ZMQ) $(CRC)
@@ -77,6 +77,8 @@ sink-audio_SRCS := sink-audio/main.c sink-audio/pcm.c sink-audio/wav.c
 sink-audio_LIBS = $(ZMQ) $(CRC) -lm
 sink-chat_SRCS := sink-chat/main.c sink-chat/chat.c sink-chat/jsonl.c
 sink-chat_LIBS = $(ZMQ) $(CRC) $(JSON)
+sink-file_SRCS := sink-file/main.c sink-file/file.c
+sink-file_LIBS = $(ZMQ) $(CRC)
 
 PROGRAMS += wt-client
 wt-client_SRCS := wt-client/main.c wt-client/target.c wt-client/source.c \
@@ -174,7 +176,7 @@ test_accept_request_SRCS := wt-accept/request.c
 test_accept_request_LIBS := $(ZMQ)
 test_accept_control_SRCS := wt-accept/control.c wt-accept/sessions.c
 test_h3field_LIBS := $(QUIC)
-UNIT_TESTS += test_sink_video test_sink_audio test_sink_chat
+UNIT_TESTS += test_sink_video test_sink_audio test_sink_chat test_sink_file
 UNIT_TESTS += test_sink_route test_recording
 test_sink_route_LIBS = $(ZMQ)
 test_recording_SRCS := sink-audio/wav.c sink-chat/jsonl.c sink-video/ivf.c
@@ -183,6 +185,7 @@ test_sink_audio_SRCS := sink-audio/pcm.c
 test_sink_audio_LIBS := -lm
 test_sink_chat_SRCS := sink-chat/chat.c
 test_sink_chat_LIBS := $(JSON)
+test_sink_file_SRCS := sink-file/file.c
 
 UNIT_TESTS += test_chunks test_cidmap test_timerq test_udp test_quicstop
 UNIT_TESTS += test_wt_loop test_wt_flow test_wt_quic test_wt_bad
@@ -226,7 +229,7 @@ FUZZERS += fuzz_h3 fuzz_capsule fuzz_field
 fuzz_field_LIBS := $(QUIC)
 FUZZERS += fuzz_cut
 fuzz_cut_SRCS := wt-client/cut.c
-FUZZERS += fuzz_jpeg fuzz_chunk fuzz_pcm fuzz_chat fuzz_sink_route
+FUZZERS += fuzz_jpeg fuzz_chunk fuzz_pcm fuzz_chat fuzz_file fuzz_sink_route
 fuzz_sink_route_LIBS = $(ZMQ)
 fuzz_jpeg_SRCS := sink-video/jpeg.c
 fuzz_chunk_SRCS := sink-video/vp8.c sink-video/chunk.c
@@ -234,6 +237,7 @@ fuzz_pcm_SRCS := sink-audio/pcm.c
 fuzz_pcm_LIBS := -lm
 fuzz_chat_SRCS := sink-chat/chat.c
 fuzz_chat_LIBS := $(JSON)
+fuzz_file_SRCS := sink-file/file.c
 
 # ---------------------------------------------------------------------------
 B := $(BUILD)

@@ -1,5 +1,5 @@
 /*
- * What sink-video, sink-audio and sink-chat have in common: a ROUTER towards
+ * What all sinks have in common: a ROUTER towards
  * routes, a producer towards topic-bus, options, metrics, recordings, one
  * loop. A program brings a struct sink_kind and calls sink_main.
  */

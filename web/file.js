@@ -10,12 +10,14 @@ const TRIES = 5;
 const QUEUE_MAX = 16; // files
 const NAME_MAX = 255; // bytes
 
-function shortName(name) {
-	const bytes = new TextEncoder().encode(name);
+// A name as INTERFACES.md wants it: no separators, no control characters.
+function plainName(name) {
+	const plain = name.replace(/[\u0000-\u001f\u007f/\\]/g, '_') || 'file';
+	const bytes = new TextEncoder().encode(plain);
 	if (bytes.length <= NAME_MAX)
-		return name;
-	const cut = new TextDecoder().decode(bytes.subarray(-NAME_MAX));
-	return cut.replace(/^\ufffd+/, '');
+		return plain;
+	const end = new TextDecoder().decode(bytes.subarray(-NAME_MAX));
+	return end.replace(/^\ufffd+/, '');
 }
 
 /**
@@ -41,7 +43,7 @@ export class FileSender extends EventTarget {
 		if (this.#queue.length >= QUEUE_MAX)
 			return null;
 		const transfer = {
-			file, name: shortName(file.name), size: file.size, sent: 0,
+			file, name: plainName(file.name), size: file.size, sent: 0,
 			state: 'queued', why: '', cancelled: false,
 		};
 		transfer.cancel = () => {

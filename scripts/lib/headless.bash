@@ -3,14 +3,15 @@
 #
 # shellcheck shell=bash
 #
-# The caller sets RUN, BIN, TRACKS, URL, HEADLESS, SCREENSHOT, has
+# The caller sets RUN, BIN, URL, HEADLESS, SCREENSHOT, has
 # processes.bash and figures.bash, and supervise, which ends with the browser.
 
+SENT_TRACKS=(video audio chat) # by the page on its own
 ARRIVE_SECONDS=20 # for the last message to come through
 
 consumers_up() {
 	local t out
-	for t in "${TRACKS[@]}"; do
+	for t in "${SENT_TRACKS[@]}"; do
 		exec {out}>"$RUN/$t.summary"
 		start "consume-$t" "$NULL" "$out" "$BIN/bus-consume" \
 			--bus "ipc://$RUN/bus.sock" --topic "$t-topic" \
@@ -54,7 +55,7 @@ headless() {
 	consumers_up || die "bus-consume does not start"
 	browser_up
 	supervise || die "the page did not do its part"
-	for t in "${TRACKS[@]}"; do
+	for t in "${SENT_TRACKS[@]}"; do
 		read -r packets _ < <(sent "$t")
 		until_true $ARRIVE_SECONDS arrived "$t" "${packets:-0}" ||
 			note "$t: not everything arrived"
@@ -63,7 +64,7 @@ headless() {
 	figures_show
 	printf '\n%-12s %9s %9s %11s %16s %11s %11s %6s\n' topic sent messages \
 		bytes rate p50 p99 lost
-	for t in "${TRACKS[@]}"; do
+	for t in "${SENT_TRACKS[@]}"; do
 		headless_line "$t" || status=1
 	done
 	echo

@@ -96,8 +96,8 @@ finish() {
 }
 
 # status_of NAME: collects one that has gone: STATUS is its exit status.
+# shellcheck disable=SC2034 # STATUS is for the caller
 status_of() {
-	# shellcheck disable=SC2034 # for the caller
 	STATUS=0
 	wait "${PID[$1]}" 2>/dev/null || STATUS=$?
 	unset "PID[$1]"

@@ -90,7 +90,7 @@ const sent = (page, track, count) => page.waitForFunction(([track, count]) =>
 async function finish(page) {
 	await page.evaluate(() => sluice.stop());
 	const hashes = {};
-	for (const track of ['video', 'audio', 'chat', 'screen'])
+	for (const track of ['video', 'audio', 'chat', 'screen', 'file'])
 		hashes[track] = await page.evaluate((t) => sluice.hashes(t), track);
 	const figures = await page.evaluate(() => sluice.figures());
 	await page.close();
@@ -176,6 +176,31 @@ test('sources are turned off and on one by one', TIMEOUT, async () => {
 	assert.ok(video[before.video.packets].properties.key_frame,
 		'a new stream begins with a key frame');
 	assertArrived(result, 'audio');
+});
+
+test('files and the screen arrive to the byte', TIMEOUT, async () => {
+	const page = await sender();
+	await page.click('#screen');
+	await sent(page, 'screen', 5);
+	const big = Buffer.alloc(1_000_000, 'sluice');
+	await page.setInputFiles('#file-input', [
+		{ name: 'big ä.bin', mimeType: 'application/octet-stream', buffer: big },
+		{ name: 'empty', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
+	]);
+	await page.waitForFunction(() =>
+		[...document.querySelectorAll('#files .what')].filter((what) =>
+			what.textContent === 'done').length === 2);
+	const result = await finish(page);
+	assertArrived(result, 'screen');
+	const pieces = assertArrived(result, 'file');
+	const whole = pieces.filter(({ properties }) => properties.name === 'big ä.bin');
+	assert.equal(whole.length, Math.ceil(big.length / 65536));
+	assert.ok(Buffer.concat(whole.map(({ payload, properties }) =>
+		payload.subarray(payload.length - properties.length))).equals(big));
+	assert.equal(pieces.at(-1).properties.name, 'empty');
+	assert.equal(topic('file-rejected-topic').length, 0);
+	news('video-topic');
+	news('audio-topic');
 });
 
 test('a person starts, writes and stops', TIMEOUT, async () => {
