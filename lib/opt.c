@@ -180,10 +180,33 @@ opt_set(const struct opt *o, const char *value)
 }
 
 static void
+opt_print_number(const struct opt *o)
+{
+	int64_t v = *(int64_t *)o->dst, min, max;
+
+	opt_max(o, &min, &max);
+	if (v < min || v > max)
+		return; /* stands for "not given" */
+	if (o->type == OPT_INT)
+		printf(" (default %" PRId64 ")", v);
+	else if (o->type == OPT_MS && v % 1000 == 0)
+		printf(" (default %" PRId64 "s)", v / 1000);
+	else if (o->type == OPT_MS)
+		printf(" (default %" PRId64 "ms)", v);
+	else if (v >= 1 << 30 && v % (1 << 30) == 0)
+		printf(" (default %" PRId64 "GiB)", v >> 30);
+	else if (v >= 1 << 20 && v % (1 << 20) == 0)
+		printf(" (default %" PRId64 "MiB)", v >> 20);
+	else if (v >= 1 << 10 && v % (1 << 10) == 0)
+		printf(" (default %" PRId64 "KiB)", v >> 10);
+	else
+		printf(" (default %" PRId64 ")", v);
+}
+
+static void
 opt_print_default(const struct opt *o)
 {
 	const char *s;
-	int64_t v;
 
 	switch (o->type) {
 	case OPT_STRING:
@@ -192,23 +215,9 @@ opt_print_default(const struct opt *o)
 			printf(" (default %s)", s);
 		break;
 	case OPT_INT:
-		printf(" (default %" PRId64 ")", *(int64_t *)o->dst);
-		break;
 	case OPT_SIZE:
-		v = *(int64_t *)o->dst;
-		if (v >= 1 << 20 && v % (1 << 20) == 0)
-			printf(" (default %" PRId64 "MiB)", v >> 20);
-		else if (v >= 1 << 10 && v % (1 << 10) == 0)
-			printf(" (default %" PRId64 "KiB)", v >> 10);
-		else
-			printf(" (default %" PRId64 ")", v);
-		break;
 	case OPT_MS:
-		v = *(int64_t *)o->dst;
-		if (v % 1000 == 0)
-			printf(" (default %" PRId64 "s)", v / 1000);
-		else
-			printf(" (default %" PRId64 "ms)", v);
+		opt_print_number(o);
 		break;
 	case OPT_CHOICE:
 		s = o->choices;

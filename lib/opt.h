@@ -10,9 +10,10 @@
  *	};
  *	argi = opt_parse(argc, argv, opts, "demux [options]");
  *
- * What the variable holds before opt_parse is the default shown by --help. A single-value option given
- * twice, a number out of range or with anything after it, or an unknown
- * option: a line on stderr and exit EX_USAGE.
+ * What the variable holds before opt_parse is the default shown by --help; a
+ * number out of its range stands for "not given" and is not shown. A
+ * single-value option given twice, a number out of range or with anything
+ * after it, or an unknown option: a line on stderr and exit EX_USAGE.
  */
 #ifndef SLUICE_OPT_H
 #define SLUICE_OPT_H

@@ -20,7 +20,8 @@
 static int flag, choice;
 static const char *string = "deflt";
 static struct opt_list list;
-static int64_t number = 7, size = 3 << 20, ms = 1500;
+static int64_t number = 7, size = 3 << 20, ms = 1500, unset = -1,
+	       large = INT64_C(64) << 30;
 
 static const struct opt table[] = {
 	{ "flag", OPT_FLAG, &flag, NULL, "a flag", 0, 0, NULL },
@@ -31,6 +32,8 @@ static const struct opt table[] = {
 	{ "ms", OPT_MS, &ms, "TIME", "a time", 0, 0, NULL },
 	{ "choice", OPT_CHOICE, &choice, NULL, "one of", 0, 0,
 	    "never|auto|always" },
+	{ "unset", OPT_INT, &unset, "N", "a number not given", 0, 9, NULL },
+	{ "large", OPT_SIZE, &large, "BYTES", "a large size", 0, 0, NULL },
 	{ NULL, OPT_FLAG, NULL, NULL, NULL, 0, 0, NULL },
 };
 
@@ -144,13 +147,14 @@ help_shows_every_option_and_default(void **state)
 		"--flag  ", "--string TEXT ", "(default deflt)",
 		"--list ITEM ", "(default 7)", "(default 3MiB)",
 		"(default 1500ms)", "--choice never|auto|always",
-		"(default never)", "--verbose", "--version", "--help" };
+		"(default never)", "(default 64GiB)", "--verbose", "--version", "--help" };
 	char text[4096], line[] = "prog --help --nope";
 
 	(void)state;
 	assert_int_equal(forked(parse, line, text, sizeof(text)), EX_OK);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		assert_non_null(strstr(text, want[i]));
+	assert_null(strstr(text, "(default -1)"));
 }
 
 static void
