@@ -28,6 +28,7 @@ bench_init() {
 
 bench_end() {
 	local name
+	set +e # one that is gone already must not save the others
 	for name in "${!BENCH_PID[@]}"; do
 		kill -KILL "${BENCH_PID[$name]}" 2>/dev/null
 	done
