@@ -47,16 +47,18 @@ static enum file_error
 named(const char *name)
 {
 	uint8_t p[PAYLOAD_MAX];
+	size_t n = payload(p, name, 0, 4, 4);
 
-	return verdict(p, payload(p, name, 0, 4, 4), NULL);
+	return verdict(p, n, NULL);
 }
 
 static enum file_error
 ranged(uint64_t offset, uint64_t size, size_t len)
 {
 	uint8_t p[PAYLOAD_MAX];
+	size_t n = payload(p, "n", offset, size, len);
 
-	return verdict(p, payload(p, "n", offset, size, len), NULL);
+	return verdict(p, n, NULL);
 }
 
 static void

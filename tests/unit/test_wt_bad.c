@@ -875,7 +875,8 @@ test_early_limit(void **state)
 	size_t n;
 
 	(void)state;
-	send_capsule(st, buf, put_limit(buf, CAPSULE_WT_MAX_STREAMS_UNI, 4));
+	n = put_limit(buf, CAPSULE_WT_MAX_STREAMS_UNI, 4);
+	send_capsule(st, buf, n);
 	BAD_UNTIL(b, st->tx.unacked == 0);
 	h3_settings_ours(&set, 1, 16384);
 	set.wt_initial_max_streams_uni = 1;
