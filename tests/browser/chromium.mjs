@@ -14,10 +14,12 @@ const ARGS = [
 /** Whether there is a Chromium to drive. */
 export const present = () => existsSync(EXECUTABLE);
 
-/** A browser; close() it. */
-export function launch() {
+/** A browser, with more arguments if need be; close() it. */
+export function launch(more = []) {
+	const args = [...ARGS, ...more];
 	// Root has no user namespace of its own to put a sandbox in.
-	const args = process.getuid() === 0 ? [...ARGS, '--no-sandbox'] : ARGS;
+	if (process.getuid() === 0)
+		args.push('--no-sandbox');
 	return chromium.launch({ executablePath: EXECUTABLE, args });
 }
 
