@@ -102,7 +102,7 @@ record_count() {
 		'uni=4054 00 68656c6c6f+' acked alive
 	counted unknown_ignored_total -ge 6
 	counted h3_errors_total -eq 0
-	[ "$("$TESTBIN/catrecords" <accept.out | grep -c 'STREAM_DATA FU 5')" \
+	[ "$("$TESTBIN/catrecords" <accept.out | grep -c 'STREAM_DATA FU 5$')" \
 		-eq 1 ]
 	witness_ok
 }

@@ -104,9 +104,9 @@ counted() { # NAME [LABELS] OP VALUE
 	"$TESTBIN/catrecords" --stream 6 <accept.out >all
 	# The first session's stream 6, whole; the second's was reset.
 	cmp -n 3000000 bytes all
-	[ "$(records | grep -c 'DATAGRAM - 2')" -eq 1 ]
+	[ "$(records | grep -c 'DATAGRAM - 2$')" -eq 1 ]
 	[ "$(records | grep -c 'STREAM_RESET U 4 0x0')" -eq 1 ]
-	[ "$(records | grep -c 'STREAM_DATA F 5')" -eq 1 ]
+	[ "$(records | grep -c 'STREAM_DATA F 5$')" -eq 1 ]
 	[ "$(records | grep -c SESSION_CLOSE)" -eq 3 ]
 }
 
