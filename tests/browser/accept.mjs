@@ -32,7 +32,7 @@ export async function blankPage() {
 		answer.setHeader('content-type', 'text/html');
 		answer.end('<!doctype html><link rel=icon href=data:,><title>test</title>');
 	});
-	await once(server.listen(0, 'localhost'), 'listening');
+	await once(server.listen(0, '127.0.0.1'), 'listening');
 	return {
 		url: `http://localhost:${server.address().port}/`,
 		close: () => server.close(),
