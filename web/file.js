@@ -5,7 +5,7 @@
 import { fileHeader, packet } from './packet.js';
 import { streamError } from './track.js';
 
-const PIECE = 64 * 1024;
+const PIECE = 256 * 1024;
 const TRIES = 5;
 const QUEUE_MAX = 16; // files
 const NAME_MAX = 255; // bytes

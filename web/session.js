@@ -116,6 +116,7 @@ export class Session extends EventTarget {
 			transport?.close({ closeCode: 0, reason: why });
 			throw new Error(why);
 		});
+		abandoned.catch(() => {}); // it may come while nobody looks
 		try {
 			transport = new WebTransport(this.#url, await transportOptions());
 			const closed = transport.closed.then(({ closeCode, reason }) =>

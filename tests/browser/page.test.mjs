@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +50,8 @@ after(async () => {
 		const exit = once(run, 'exit');
 		run.kill('SIGINT');
 		assert.deepEqual(await exit, [0, null]);
+		const log = readFileSync(join(dir, 'log'), 'utf8');
+		assert.doesNotMatch(log, /Sanitizer|runtime error/);
 	}
 	rmSync(dir, { recursive: true });
 });
@@ -194,7 +196,7 @@ test('files and the screen arrive to the byte', TIMEOUT, async () => {
 	assertArrived(result, 'screen');
 	const pieces = assertArrived(result, 'file');
 	const whole = pieces.filter(({ properties }) => properties.name === 'big ä.bin');
-	assert.equal(whole.length, Math.ceil(big.length / 65536));
+	assert.equal(whole.length, Math.ceil(big.length / 262144));
 	assert.ok(Buffer.concat(whole.map(({ payload, properties }) =>
 		payload.subarray(payload.length - properties.length))).equals(big));
 	assert.equal(pieces.at(-1).properties.name, 'empty');
