@@ -20,13 +20,13 @@ const CHAT_WAITING_MAX = 64; // messages
 
 const TRACKS = {
 	video: { title: 'Camera', noun: 'frames', hue: 'teal',
-		id: 'live_video', type: 'video', bound: 512 * 1024 },
+		id: 'live_video', type: 'video', bound: 512 * 1024, patience: 500 },
 	audio: { title: 'Microphone', noun: 'packets', hue: 'blue',
-		id: 'live_audio', type: 'audio', bound: 128 * 1024 },
+		id: 'live_audio', type: 'audio', bound: 256 * 1024, patience: 2000 },
 	chat: { title: 'Chat', noun: 'messages', hue: 'violet',
 		id: 'live_chat', type: 'chat', bound: CHAT_WAITING_MAX },
 	screen: { title: 'Screen', noun: 'frames', hue: 'pink',
-		id: 'live_screen', type: 'screen', bound: 1024 * 1024 },
+		id: 'live_screen', type: 'screen', bound: 1024 * 1024, patience: 1000 },
 	file: { title: 'Files', noun: 'packets', hue: 'amber' },
 };
 

@@ -17,17 +17,18 @@ export function streamError(error) {
 
 class Track extends EventTarget {
 	/**
-	 * name: of the figures; id and type: of the packets; bound: bytes (Live)
-	 * or packets (Kept) held at most. sent(packet), when set, is given every
-	 * packet counted as sent; the tests use it.
+	 * id and type: of the packets; bound: bytes (Live) or packets (Kept) held
+	 * at most; patience: ms a LiveTrack waits before it skips. sent(packet),
+	 * when set, is given every packet counted as sent; the tests use it.
 	 */
-	constructor(session, figures, { id, type, bound }) {
+	constructor(session, figures, { id, type, bound, patience }) {
 		super();
 		this.session = session;
 		this.figures = figures;
 		this.id = id;
 		this.type = type;
 		this.bound = bound;
+		this.patience = patience;
 		this.sent = null;
 	}
 
@@ -63,7 +64,8 @@ export class LiveTrack extends Track {
 
 	/** Nothing more is taken now: do not even encode. */
 	get congested() {
-		return this.#writer === null || this.#backlog > this.bound;
+		return this.#writer === null || this.#backlog > this.bound ||
+			this.oldestWrite > this.patience;
 	}
 
 	begin() {

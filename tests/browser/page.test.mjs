@@ -231,13 +231,34 @@ test('a person starts, writes and stops', TIMEOUT, async () => {
 	await page.close();
 });
 
+const acceptPid = () => Number(execFileSync('pgrep',
+	['-P', run.pid, '-x', 'wt-accept'], { encoding: 'utf8' }));
+
+test('a server that pauses: pictures are skipped, chat waits', TIMEOUT, async () => {
+	const page = await sender();
+	await sent(page, 'video', 5);
+	process.kill(acceptPid(), 'SIGSTOP');
+	await page.evaluate(() => sluice.say('said in between'));
+	await page.waitForFunction(() => sluice.state === 'stalled' &&
+		sluice.figures().video.skipped > 10);
+	assert.equal((await page.evaluate(() => sluice.figures())).chat.packets, 0);
+	process.kill(acceptPid(), 'SIGCONT');
+	await page.waitForFunction(() => sluice.state === 'connected');
+	await sent(page, 'chat', 1);
+	const { video } = await page.evaluate(() => sluice.figures());
+	await sent(page, 'video', video.packets + 10);
+	const result = await finish(page);
+	assert.equal(result.figures.chat.resent, 0);
+	for (const track of ['video', 'audio', 'chat'])
+		assertArrived(result, track);
+});
+
 test('chat survives the death of the server, in order, each once', TIMEOUT, async () => {
 	const page = await sender();
 	const say = (text) => page.evaluate((t) => sluice.say(t), text);
 	await say('before');
 	await sent(page, 'chat', 1);
-	const pid = Number(execFileSync('pgrep',
-		['-P', run.pid, '-x', 'wt-accept'], { encoding: 'utf8' }));
+	const pid = acceptPid();
 	process.kill(pid, 'SIGSTOP');
 	for (let i = 0; i < 5; i++)
 		await say(`while it is away ${i}`);
